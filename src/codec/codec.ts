@@ -1,0 +1,39 @@
+import type { DescField, DescMessage, Registry } from "@bufbuild/protobuf";
+
+/** How JSON is written and read; the defaults are those of ProtoJSON. */
+export interface CodecOptions {
+  /** Print scalars at their default, empty lists and maps. Default false. */
+  readonly emitDefaults?: boolean;
+  /** Print enum values as numbers. Default false. */
+  readonly enumsAsInts?: boolean;
+  /** Print fields by their names in the proto instead of lowerCamelCase. Default false. */
+  readonly protoNames?: boolean;
+  /** Drop unknown JSON fields instead of refusing them. Default false. */
+  readonly ignoreUnknownFields?: boolean;
+}
+
+/** Converts one message type between ProtoJSON and the wire. Stateless; safe to share. */
+export interface Codec {
+  readonly type: DescMessage;
+  /** @throws CodecError with side "wire" when the bytes are not such a message, or have no JSON form */
+  toJson(wire: Uint8Array): Uint8Array;
+  /** @throws CodecError with side "json" that names the path of the fault */
+  fromJson(json: Uint8Array): Uint8Array;
+}
+
+/** Converts one field of a message: what `body: "field"` and `response_body: "field"` of an HTTP rule need. */
+export interface FieldCodec {
+  readonly field: DescField;
+  /** The JSON of the field alone, out of a whole message on the wire; the JSON of an unset field is its default's. */
+  toJson(wire: Uint8Array): Uint8Array;
+  /** The wire form of the whole message with only this field set, from the JSON of the field alone. `null` unsets. */
+  fromJson(json: Uint8Array): Uint8Array;
+}
+
+/** Makes codecs, once per type, lazily. One per snapshot. */
+export interface Codecs {
+  message(type: DescMessage): Codec;
+  field(field: DescField): FieldCodec;
+}
+
+export type CreateCodecs = (registry: Registry, options?: CodecOptions) => Codecs;

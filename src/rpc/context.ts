@@ -1,0 +1,34 @@
+import type { Principal } from "./principal.ts";
+
+/** The other end of the socket, or whom trusted proxies name in its place. */
+export interface Peer {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What is known of a call beside its message: filled in as the call passes, read by observers at its end. */
+export interface Context {
+  readonly requestId: string;
+  /** How the client speaks: `rest`, `websocket`, `grpc`. */
+  readonly protocol: string;
+  readonly peer: Peer;
+  /** As sent by the client: `GET`, `POST`; for the log. */
+  readonly httpMethod: string;
+  /** The raw path without its query, for the log; never used for routing again. */
+  readonly httpPath: string;
+  /** The template of the route that matched, or the gRPC path. */
+  readonly route: string;
+  /** `performance.now()` when the head of the request was read. */
+  readonly startedAt: number;
+  /** Set by authentication; undefined for anonymous callers. */
+  principal: Principal | undefined;
+  /** Set by the channel: name of the upstream, and address of the endpoint of the last attempt. */
+  upstream: string | undefined;
+  endpoint: string | undefined;
+  /** Attempts made so far, the first included. */
+  attempts: number;
+  /** Milliseconds spent waiting in a queue of the gateway's own. */
+  queuedMs: number;
+  /** Milliseconds from the start of the last attempt to the first answer of the upstream. */
+  upstreamMs: number | undefined;
+}

@@ -1,0 +1,12 @@
+export type { Call, CallBase, StreamCall, UnaryCall } from "./call.ts";
+export { Code, type CodeName, codeFromName, codeFromNumber, codeName } from "./code.ts";
+export { compose } from "./compose.ts";
+export type { Context, Peer } from "./context.ts";
+export { formatGrpcTimeout, parseGrpcTimeout } from "./deadline.ts";
+export { type ErrorDetail, RpcError, type RpcErrorOptions } from "./error.ts";
+export type { Filter, Handler } from "./handler.ts";
+export { Metadata } from "./metadata.ts";
+export { Payload, type PayloadCodec } from "./payload.ts";
+export type { Principal } from "./principal.ts";
+export { type Reason, reasons } from "./reason.ts";
+export type { Reply, StreamReply, UnaryReply } from "./reply.ts";

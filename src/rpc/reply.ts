@@ -1,0 +1,24 @@
+import type { Metadata } from "./metadata.ts";
+import type { Payload } from "./payload.ts";
+
+/** The answer to a call that went well; a call that did not throws an RpcError instead. */
+export type Reply = UnaryReply | StreamReply;
+
+export interface UnaryReply {
+  readonly kind: "unary";
+  readonly header: Metadata;
+  readonly response: Payload;
+  readonly trailer: Metadata;
+}
+
+export interface StreamReply {
+  readonly kind: "stream";
+  readonly header: Metadata;
+  /**
+   * Ends when the status is OK and throws an RpcError otherwise. Not pulling is backpressure; ending the iteration
+   * early (`return`) cancels the call. Iterated once.
+   */
+  readonly responses: AsyncIterable<Payload>;
+  /** Complete only when `responses` has ended. */
+  readonly trailer: Metadata;
+}
