@@ -1,0 +1,65 @@
+import type { Peer } from "#rpc";
+import type { Fields } from "./fields.ts";
+
+/** The head of one HTTP request, validated by the listener, nothing decoded. */
+export interface RequestHead {
+  readonly method: string;
+  readonly scheme: "https" | "http";
+  /** Lower case, with the port if one was given. */
+  readonly authority: string;
+  /** Path and query as sent. */
+  readonly target: string;
+  readonly fields: Fields;
+}
+
+/** Why an exchange is torn down instead of answered; each HTTP version says it in its own way. */
+export type ResetCause = "cancel" | "internal" | "refused" | "no_error" | "protocol";
+
+/**
+ * One HTTP request and its response, whichever version of HTTP and whichever engine carries it. Used by one reader and
+ * one writer. Exactly one of `respond`, `open` and `reset` begins the answer; after that only `reset` may follow
+ * `respond`'s or the writer's end. Never throws for a peer that has gone: `signal` tells.
+ */
+export interface Exchange {
+  readonly head: RequestHead;
+  readonly httpVersion: "1.1" | "2";
+  readonly peer: Peer;
+  /** `performance.now()` when the head was complete. */
+  readonly startedAt: number;
+  /** Aborted when the client has gone before the answer was complete. */
+  readonly signal: AbortSignal;
+  /** An answer was begun. */
+  readonly answered: boolean;
+  /** False when the request has ended with its head. */
+  readonly hasBody: boolean;
+  /**
+   * The whole body. Rejects with an RpcError: RESOURCE_EXHAUSTED with reason body_too_large over the limit in bytes,
+   * as soon as that is known; CANCELLED when the client goes.
+   */
+  readBody(limit: number): Promise<Uint8Array>;
+  /** The body in pieces as they come; not pulling stops the client by flow control. */
+  body(): AsyncIterable<Uint8Array>;
+  /** A whole answer at once. Sets content-length where the status allows one. Without a body for HEAD, 204 and 304. */
+  respond(status: number, fields: Fields, body?: Uint8Array): void;
+  /** Begins an answer that comes in pieces. */
+  open(status: number, fields: Fields): BodyWriter;
+  /** Tears the exchange down, so that the client cannot take what it got for a whole answer. */
+  reset(cause: ResetCause): void;
+}
+
+/** The rest of an answer after its head. */
+export interface BodyWriter {
+  /** Resolves (or returns undefined at once) when more may be written; never rejects. */
+  write(chunk: Uint8Array): Promise<void> | undefined;
+  /** Ends the answer, with trailers where the HTTP version and the client can take them. */
+  end(trailers?: Fields): void;
+}
+
+/** A WebSocket upgrade that no protocol has accepted yet. A refusal is a plain HTTP answer. */
+export interface Upgrade {
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly startedAt: number;
+  /** Refuses the upgrade and closes the connection. */
+  refuse(status: number, fields: Fields, body: Uint8Array): void;
+}

@@ -1,0 +1,18 @@
+/**
+ * Header fields as they stand on the wire: name, value, name, value ..., names in lower case, in their order,
+ * without pseudo-headers. Flat, because most requests look at two or three of them.
+ */
+export type Fields = readonly string[];
+
+/** The first value of a field. */
+export function field(fields: Fields, name: string): string | undefined {
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) return fields[i + 1];
+  return undefined;
+}
+
+/** Every value of a field, in order. */
+export function fieldValues(fields: Fields, name: string): string[] {
+  const values: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) values.push(fields[i + 1] as string);
+  return values;
+}

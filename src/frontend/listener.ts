@@ -1,0 +1,45 @@
+import type { Exchange, Upgrade } from "./exchange.ts";
+
+/** Where a listener is bound. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a listener hands on. Neither may throw. */
+export interface ListenerEvents<U extends Upgrade = Upgrade> {
+  exchange(exchange: Exchange): void;
+  upgrade(upgrade: U): void;
+}
+
+/** Bounds that a listener enforces by itself, before anybody sees a request. */
+export interface ListenerLimits {
+  /** Bytes of the head of a request. */
+  readonly headerBytes: number;
+  readonly headerCount: number;
+  /** Bytes of the request target. */
+  readonly targetBytes: number;
+  readonly streamsPerConnection: number;
+  /** Milliseconds that a connection may be without any request. */
+  readonly idleMs: number;
+  /** Milliseconds from the first byte of a request to the end of its head. */
+  readonly headMs: number;
+  /** Milliseconds that a body may pause. */
+  readonly bodyIdleMs: number;
+}
+
+/**
+ * The port behind which every engine stands: accepts sockets and yields exchanges. A second implementation takes the
+ * place of the first without anything else changing.
+ */
+export interface Listener {
+  /** Rejects when the port is taken, with an Error whose `code` is EADDRINUSE. */
+  listen(address: ListenAddress): Promise<ListenAddress>;
+  /** Open connections. */
+  readonly connections: number;
+  /**
+   * Stops accepting, tells connected clients to go elsewhere (GOAWAY, `connection: close`), and resolves when the last
+   * exchange has ended, or after `graceMs`, when what is left is torn down.
+   */
+  drain(graceMs: number): Promise<void>;
+}

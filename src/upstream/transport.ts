@@ -1,0 +1,53 @@
+import type { Metadata } from "#rpc";
+
+/** `idle` until somebody asks to connect; `failed` while backing off (gRPC's TRANSIENT_FAILURE). */
+export type Connectivity = "idle" | "connecting" | "ready" | "failed" | "closed";
+
+/** One call on one connection: raw message bytes, no framing, nothing decoded. */
+export interface TransportCall {
+  /** `/pkg.Service/Method` */
+  readonly path: string;
+  readonly header: Metadata;
+  /** Milliseconds since the epoch; sent on as the time remaining. */
+  readonly deadline: number | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** What an attempt came to know before it failed: decides whether another endpoint may try. */
+export type Progress =
+  /** The request never left, or the peer says that it did not process it. */
+  | "not_started"
+  /** It may have been processed. */
+  | "processed";
+
+export interface TransportUnaryReply {
+  readonly header: Metadata;
+  readonly message: Uint8Array;
+  readonly trailer: Metadata;
+}
+
+export interface TransportStreamReply {
+  readonly header: Metadata;
+  /** Throws a TransportError unless the status is OK. Not pulling is backpressure; returning early cancels. */
+  readonly messages: AsyncIterable<Uint8Array>;
+  /** Complete when `messages` has ended. */
+  readonly trailer: Metadata;
+}
+
+/**
+ * The port to one endpoint: one (logical) connection that carries calls. Balancing, health and ejection sit above it
+ * and never know which implementation it is. Failures are TransportError.
+ */
+export interface Transport {
+  readonly address: string;
+  readonly connectivity: Connectivity;
+  /** Starts connecting if idle. */
+  connect(): void;
+  /** Called on each change of connectivity, until close. */
+  onConnectivity(listener: (connectivity: Connectivity) => void): void;
+  unary(call: TransportCall, message: Uint8Array): Promise<TransportUnaryReply>;
+  /** Resolves when the header has come. Pulls the requests while it may send. */
+  stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply>;
+  /** Refuses new calls; resolves when the last has ended, or after `graceMs`, when they are cancelled. */
+  close(graceMs: number): Promise<void>;
+}
