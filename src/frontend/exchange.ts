@@ -1,3 +1,5 @@
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { Peer } from "#rpc";
 import type { Fields } from "./fields.ts";
 
@@ -7,7 +9,7 @@ export interface RequestHead {
   readonly scheme: "https" | "http";
   /** Lower case, with the port if one was given. */
   readonly authority: string;
-  /** Path and query as sent. */
+  /** Path and query as sent: origin-form, or `*`. */
   readonly target: string;
   readonly fields: Fields;
 }
@@ -17,8 +19,8 @@ export type ResetCause = "cancel" | "internal" | "refused" | "no_error" | "proto
 
 /**
  * One HTTP request and its response, whichever version of HTTP and whichever engine carries it. Used by one reader and
- * one writer. Exactly one of `respond`, `open` and `reset` begins the answer; after that only `reset` may follow
- * `respond`'s or the writer's end. Never throws for a peer that has gone: `signal` tells.
+ * one writer. Exactly one of `respond`, `open` and `reset` begins the answer. Never throws for a peer that has gone:
+ * `signal` tells.
  */
 export interface Exchange {
   readonly head: RequestHead;
@@ -26,7 +28,7 @@ export interface Exchange {
   readonly peer: Peer;
   /** `performance.now()` when the head was complete. */
   readonly startedAt: number;
-  /** Aborted when the client has gone before the answer was complete. */
+  /** Aborted, with an RpcError as its reason, when the client has gone before the answer was complete. */
   readonly signal: AbortSignal;
   /** An answer was begun. */
   readonly answered: boolean;
@@ -37,29 +39,33 @@ export interface Exchange {
    * as soon as that is known; CANCELLED when the client goes.
    */
   readBody(limit: number): Promise<Uint8Array>;
-  /** The body in pieces as they come; not pulling stops the client by flow control. */
+  /** The body in pieces as they come; not pulling stops the client by flow control. Rejects like `readBody`. */
   body(): AsyncIterable<Uint8Array>;
-  /** A whole answer at once. Sets content-length where the status allows one. Without a body for HEAD, 204 and 304. */
-  respond(status: number, fields: Fields, body?: Uint8Array): void;
-  /** Begins an answer that comes in pieces. */
-  open(status: number, fields: Fields): BodyWriter;
+  /** A whole answer at once. Sets content-length where the status allows one; a HEAD request gets no body. */
+  respond(status: number, fields: Fields, body?: Uint8Array, trailers?: Fields): void;
+  /** Begins an answer that comes in pieces. `trailers`: whether the end may bring some. */
+  open(status: number, fields: Fields, trailers?: boolean): BodyWriter;
   /** Tears the exchange down, so that the client cannot take what it got for a whole answer. */
   reset(cause: ResetCause): void;
 }
 
 /** The rest of an answer after its head. */
 export interface BodyWriter {
-  /** Resolves (or returns undefined at once) when more may be written; never rejects. */
+  /** Undefined when more may be written at once, else a promise of that, which never rejects. */
   write(chunk: Uint8Array): Promise<void> | undefined;
-  /** Ends the answer, with trailers where the HTTP version and the client can take them. */
+  /** Ends the answer, with trailers where the HTTP version can take them. */
   end(trailers?: Fields): void;
 }
 
-/** A WebSocket upgrade that no protocol has accepted yet. A refusal is a plain HTTP answer. */
+/** A request to upgrade to WebSocket that nobody has accepted yet. A refusal is a plain HTTP answer. */
 export interface Upgrade {
   readonly head: RequestHead;
   readonly peer: Peer;
   readonly startedAt: number;
+  /** What `ws` wants for its handshake. */
+  readonly request: IncomingMessage;
+  readonly socket: Duplex;
+  readonly firstBytes: Buffer;
   /** Refuses the upgrade and closes the connection. */
-  refuse(status: number, fields: Fields, body: Uint8Array): void;
+  refuse(status: number, fields: Fields, body?: Uint8Array): void;
 }

@@ -7,9 +7,9 @@ export interface ListenAddress {
 }
 
 /** What a listener hands on. Neither may throw. */
-export interface ListenerEvents<U extends Upgrade = Upgrade> {
+export interface ListenerEvents {
   exchange(exchange: Exchange): void;
-  upgrade(upgrade: U): void;
+  upgrade(upgrade: Upgrade): void;
 }
 
 /** Bounds that a listener enforces by itself, before anybody sees a request. */

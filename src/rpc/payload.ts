@@ -9,35 +9,65 @@ export interface PayloadCodec {
 /**
  * One message, in whichever forms it has so far. Equal ends pass the same bytes through: asking for the form that it
  * came in costs nothing, and another form is made at most once.
+ *
+ * The payload of a request may not even have been read from its socket yet, so that a caller who is refused costs
+ * neither the reading nor the decoding of a body: whoever needs the message awaits `load()` first.
  */
 export class Payload {
   readonly codec: PayloadCodec;
   #wire: Uint8Array | undefined;
   #json: Uint8Array | undefined;
+  #load: (() => Promise<Uint8Array>) | undefined;
+  #loading: Promise<void> | undefined;
 
-  private constructor(codec: PayloadCodec, wire: Uint8Array | undefined, json: Uint8Array | undefined) {
+  private constructor(codec: PayloadCodec) {
     this.codec = codec;
-    this.#wire = wire;
-    this.#json = json;
   }
 
   static fromProto(wire: Uint8Array, codec: PayloadCodec): Payload {
-    return new Payload(codec, wire, undefined);
+    const payload = new Payload(codec);
+    payload.#wire = wire;
+    return payload;
   }
 
   static fromJson(json: Uint8Array, codec: PayloadCodec): Payload {
-    return new Payload(codec, undefined, json);
+    const payload = new Payload(codec);
+    payload.#json = json;
+    return payload;
   }
 
-  /** The message on the wire, without any framing. @throws what the codec throws */
+  /** A message that has still to be read: `load` is called at most once, and yields its wire form or an RpcError. */
+  static deferred(load: () => Promise<Uint8Array>, codec: PayloadCodec): Payload {
+    const payload = new Payload(codec);
+    payload.#load = load;
+    return payload;
+  }
+
+  /** Undefined when the message is at hand; else a promise of that, which rejects with an RpcError. */
+  load(): Promise<void> | undefined {
+    if (this.#loading === undefined && this.#load !== undefined) {
+      const load = this.#load;
+      this.#load = undefined;
+      this.#loading = load().then((wire) => {
+        this.#wire = wire;
+        this.#loading = undefined;
+      });
+    }
+    return this.#loading;
+  }
+
+  /** The message on the wire, without any framing. Only after `load`. @throws what the codec throws */
   proto(): Uint8Array {
-    this.#wire ??= this.codec.fromJson(this.#json as Uint8Array);
+    if (this.#wire === undefined) {
+      if (this.#json === undefined) throw new Error("the payload has not been loaded");
+      this.#wire = this.codec.fromJson(this.#json);
+    }
     return this.#wire;
   }
 
-  /** The message as ProtoJSON in UTF-8. @throws what the codec throws */
+  /** The message as ProtoJSON in UTF-8. Only after `load`. @throws what the codec throws */
   json(): Uint8Array {
-    this.#json ??= this.codec.toJson(this.#wire as Uint8Array);
+    this.#json ??= this.codec.toJson(this.proto());
     return this.#json;
   }
 }

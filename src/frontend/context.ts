@@ -1,0 +1,34 @@
+import type { Context, Peer } from "#rpc";
+import type { RequestHead } from "./exchange.ts";
+import { field } from "./fields.ts";
+import { clientPeer, type TrustsPeer } from "./peer.ts";
+import { isRequestId, nextRequestId } from "./request-id.ts";
+
+/** What an exchange or an upgrade tells of itself. */
+export interface Arrival {
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly startedAt: number;
+}
+
+/** The context of a call that begins. */
+export function newContext(arrival: Arrival, protocol: string, route: string, trusts: TrustsPeer): Context {
+  const { head, peer, startedAt } = arrival;
+  const query = head.target.indexOf("?");
+  const given = trusts(peer.address) ? field(head.fields, "x-request-id") : undefined;
+  return {
+    requestId: given !== undefined && isRequestId(given) ? given : nextRequestId(),
+    protocol,
+    peer: clientPeer(peer, head.fields, trusts),
+    httpMethod: head.method,
+    httpPath: query < 0 ? head.target : head.target.slice(0, query),
+    route,
+    startedAt,
+    principal: undefined,
+    upstream: undefined,
+    endpoint: undefined,
+    attempts: 0,
+    queuedMs: 0,
+    upstreamMs: undefined,
+  };
+}

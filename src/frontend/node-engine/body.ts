@@ -1,0 +1,127 @@
+import type { Readable } from "node:stream";
+import { Code, RpcError } from "#rpc";
+
+export function clientGone(): RpcError {
+  return new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone", httpStatus: 499 });
+}
+
+export function bodyTooLarge(limit: number): RpcError {
+  return new RpcError(Code.RESOURCE_EXHAUSTED, `the body is larger than ${limit} bytes`, {
+    reason: "body_too_large",
+    httpStatus: 413,
+  });
+}
+
+export function bodyStalled(ms: number): RpcError {
+  return new RpcError(Code.CANCELLED, `no byte of the body came for ${ms} ms`, {
+    reason: "request_timeout",
+    httpStatus: 408,
+  });
+}
+
+export interface BodyLimits {
+  /** Announced by content-length, if it was. */
+  readonly declared: number | undefined;
+  readonly limit: number;
+  /** Milliseconds that may pass between two pieces. */
+  readonly idleMs: number;
+}
+
+/** Reads a whole body; stops reading, without destroying the stream, as soon as it breaks a limit. */
+export function readWhole(source: Readable, { declared, limit, idleMs }: BodyLimits): Promise<Uint8Array> {
+  if (declared !== undefined && declared > limit) return Promise.reject(bodyTooLarge(limit));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    let timer: NodeJS.Timeout | undefined;
+    let settled = false;
+    const settle = (error?: RpcError): void => {
+      settled = true;
+      clearTimeout(timer);
+      source
+        .off("data", onData)
+        .off("end", onEnd)
+        .off("error", onClose)
+        .off("aborted", onClose)
+        .off("close", onClose);
+      if (error === undefined)
+        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size));
+      else {
+        source.pause();
+        // A late error of a stream that nobody reads any more must not take the process down.
+        source.on("error", () => {});
+        reject(error);
+      }
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      if (size > limit) return settle(bodyTooLarge(limit));
+      chunks.push(chunk);
+      timer?.refresh();
+    };
+    const onEnd = (): void => settle();
+    const onClose = (): void => settle(clientGone());
+    source
+      .on("data", onData)
+      .on("end", onEnd)
+      .on("error", onClose)
+      .on("aborted", onClose)
+      .on("close", onClose);
+    // A body that is already here needs no timer.
+    setImmediate(() => {
+      if (settled) return;
+      timer = setTimeout(() => settle(bodyStalled(idleMs)), idleMs);
+      timer.unref();
+    });
+  });
+}
+
+/** The body in pieces. Pulling one reads one; nothing is read ahead but what the socket's window lets through. */
+export async function* readPieces(source: Readable, idleMs: number): AsyncGenerator<Uint8Array> {
+  let wake: (() => void) | undefined;
+  let closed = false;
+  const onReadable = (): void => wake?.();
+  const onClose = (): void => {
+    closed = true;
+    wake?.();
+  };
+  source
+    .on("readable", onReadable)
+    .on("end", onReadable)
+    .on("close", onClose)
+    .on("error", onClose)
+    .on("aborted", onClose);
+  try {
+    for (;;) {
+      const chunk = source.read() as Buffer | null;
+      if (chunk !== null) {
+        yield chunk;
+        continue;
+      }
+      if (source.readableEnded) return;
+      if (closed || source.destroyed) throw clientGone();
+      let stalled = false;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => {
+          stalled = true;
+          resolve();
+        }, idleMs);
+        timer.unref();
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+      wake = undefined;
+      if (stalled) throw bodyStalled(idleMs);
+    }
+  } finally {
+    source
+      .off("readable", onReadable)
+      .off("end", onReadable)
+      .off("close", onClose)
+      .off("error", onClose)
+      .off("aborted", onClose)
+      .on("error", () => {});
+  }
+}

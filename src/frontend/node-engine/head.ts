@@ -1,0 +1,56 @@
+import { Code } from "#rpc";
+import type { RequestHead } from "../exchange.ts";
+import { type Fields, fieldValues } from "../fields.ts";
+import type { ListenerLimits } from "../listener.ts";
+import { fieldsSize } from "./fields.ts";
+import type { Refusal } from "./refusal.ts";
+
+export interface RawHead {
+  readonly method: string;
+  readonly scheme: "https" | "http";
+  readonly authority: string | undefined;
+  readonly target: string;
+  readonly fields: Fields;
+}
+
+/** `host` or `host:port`, without userinfo (RFC 9110 4.2.4) and without anything a host cannot have. */
+const authorityGrammar = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
+
+function malformed(message: string): Refusal {
+  return { status: 400, code: Code.INVALID_ARGUMENT, message, reason: "malformed_header" };
+}
+
+/** Checks a head against the limits and against what every route relies on. */
+export function checkHead(raw: RawHead, limits: ListenerLimits): RequestHead | Refusal {
+  if (raw.target.length > limits.targetBytes) {
+    return {
+      status: 414,
+      code: Code.INVALID_ARGUMENT,
+      message: `the request target is longer than ${limits.targetBytes} bytes`,
+      reason: "uri_too_long",
+    };
+  }
+  if (raw.fields.length / 2 > limits.headerCount || fieldsSize(raw.fields) > limits.headerBytes) {
+    return {
+      status: 431,
+      code: Code.INVALID_ARGUMENT,
+      message: `the header is larger than ${limits.headerBytes} bytes or ${limits.headerCount} fields`,
+      reason: "header_too_large",
+    };
+  }
+  const hosts = fieldValues(raw.fields, "host");
+  if (hosts.length > 1) return malformed("more than one host");
+  const authority = (raw.authority ?? hosts[0])?.toLowerCase();
+  if (authority === undefined || !authorityGrammar.test(authority)) return malformed("no valid authority");
+  if (raw.authority !== undefined && hosts[0] !== undefined && hosts[0].toLowerCase() !== authority) {
+    return malformed("authority and host differ");
+  }
+  if (!raw.target.startsWith("/") && !(raw.target === "*" && raw.method === "OPTIONS")) {
+    return malformed("the request target must be a path");
+  }
+  return { method: raw.method, scheme: raw.scheme, authority, target: raw.target, fields: raw.fields };
+}
+
+export function isRefusal(head: RequestHead | Refusal): head is Refusal {
+  return "status" in head;
+}

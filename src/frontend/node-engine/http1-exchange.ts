@@ -1,0 +1,163 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Peer } from "#rpc";
+import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
+import { type Fields, field } from "../fields.ts";
+import { clientGone, readPieces, readWhole } from "./body.ts";
+import { outgoing } from "./fields.ts";
+
+/** What is left of a refused body is read and thrown away up to this size, so that the connection can be used again. */
+const drainable = 64 * 1024;
+
+export interface Http1Options {
+  readonly bodyIdleMs: number;
+  /** The client waits for a `100 Continue` before it sends its body (RFC 9110 10.1.1). */
+  readonly expectsContinue: boolean;
+  /** The listener wants its connections to end. */
+  readonly draining: () => boolean;
+}
+
+/** An exchange over http/1.1, by node:http. */
+export class Http1Exchange implements Exchange {
+  readonly httpVersion = "1.1";
+  readonly startedAt = performance.now();
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly hasBody: boolean;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #bodyIdleMs: number;
+  readonly #declared: number | undefined;
+  readonly #draining: () => boolean;
+  #continued: boolean;
+  #answered = false;
+  #finished = false;
+  #gone = false;
+  #controller: AbortController | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    peer: Peer,
+    { bodyIdleMs, expectsContinue, draining }: Http1Options,
+  ) {
+    this.#request = request;
+    this.#response = response;
+    this.head = head;
+    this.peer = peer;
+    this.#bodyIdleMs = bodyIdleMs;
+    this.#continued = !expectsContinue;
+    this.#draining = draining;
+    const length = field(head.fields, "content-length");
+    this.#declared = length === undefined ? undefined : Number(length);
+    this.hasBody = field(head.fields, "transfer-encoding") !== undefined || (this.#declared ?? 0) > 0;
+    request.on("error", () => {});
+    response.on("error", () => {});
+    response.on("close", () => {
+      if (this.#finished && response.writableFinished) return;
+      this.#gone = true;
+      this.#controller?.abort(clientGone());
+    });
+  }
+
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#gone) this.#controller.abort(clientGone());
+    }
+    return this.#controller.signal;
+  }
+
+  readBody(limit: number): Promise<Uint8Array> {
+    if (!this.hasBody) return Promise.resolve(new Uint8Array(0));
+    if (this.#request.destroyed && !this.#request.readableEnded) return Promise.reject(clientGone());
+    const whole = readWhole(this.#request, { declared: this.#declared, limit, idleMs: this.#bodyIdleMs });
+    if (this.#declared === undefined || this.#declared <= limit) this.#continue();
+    return whole;
+  }
+
+  body(): AsyncIterable<Uint8Array> {
+    this.#continue();
+    return readPieces(this.#request, this.#bodyIdleMs);
+  }
+
+  respond(status: number, fields: Fields, body?: Uint8Array): void {
+    this.#answered = true;
+    const response = this.#response;
+    if (response.destroyed) return;
+    const headers = outgoing(fields);
+    if (status !== 204 && status !== 304) headers["content-length"] = body?.length ?? 0;
+    if (this.#mustClose()) headers.connection = "close";
+    response.writeHead(status, headers);
+    this.#finished = true;
+    if (this.head.method === "HEAD" || body === undefined) response.end();
+    else response.end(body);
+    this.#dropUnreadBody();
+  }
+
+  open(status: number, fields: Fields): BodyWriter {
+    this.#answered = true;
+    const response = this.#response;
+    const headers = outgoing(fields);
+    if (this.#mustClose()) headers.connection = "close";
+    const bodyless = this.head.method === "HEAD";
+    if (!response.destroyed) {
+      response.writeHead(status, headers);
+      if (!bodyless) response.flushHeaders();
+    }
+    return {
+      write: (chunk) => {
+        if (bodyless || response.destroyed || response.writableEnded || response.write(chunk))
+          return undefined;
+        return new Promise((resolve) => {
+          const settle = (): void => {
+            response.off("drain", settle).off("close", settle);
+            resolve();
+          };
+          response.on("drain", settle).on("close", settle);
+        });
+      },
+      end: () => {
+        this.#finished = true;
+        if (!response.destroyed) response.end();
+        this.#dropUnreadBody();
+      },
+    };
+  }
+
+  reset(_cause: ResetCause): void {
+    this.#answered = true;
+    this.#finished = true;
+    this.#request.socket.destroy();
+  }
+
+  #continue(): void {
+    if (this.#continued) return;
+    this.#continued = true;
+    this.#response.writeContinue();
+  }
+
+  /** A body that nobody will read to its end leaves the connection unusable. */
+  #mustClose(): boolean {
+    return this.#draining() || this.#leavesBody();
+  }
+
+  #leavesBody(): boolean {
+    if (!this.hasBody || this.#request.readableEnded) return false;
+    return !this.#continued || this.#declared === undefined || this.#declared > drainable;
+  }
+
+  #dropUnreadBody(): void {
+    const request = this.#request;
+    if (!this.hasBody || request.readableEnded || request.destroyed) return;
+    if (this.#leavesBody()) {
+      request.pause();
+      // The answer goes out first; then nothing more is taken from this client.
+      this.#response.once("finish", () => request.socket.destroySoon());
+    } else request.resume();
+  }
+}

@@ -1,0 +1,145 @@
+import { constants, type ServerHttp2Stream } from "node:http2";
+import type { Peer } from "#rpc";
+import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
+import { type Fields, field } from "../fields.ts";
+import { clientGone, readPieces, readWhole } from "./body.ts";
+import { outgoing } from "./fields.ts";
+
+const resetCodes: Readonly<Record<ResetCause, number>> = {
+  cancel: constants.NGHTTP2_CANCEL,
+  internal: constants.NGHTTP2_INTERNAL_ERROR,
+  refused: constants.NGHTTP2_REFUSED_STREAM,
+  no_error: constants.NGHTTP2_NO_ERROR,
+  protocol: constants.NGHTTP2_PROTOCOL_ERROR,
+};
+
+/** An exchange over one stream of node:http2, by its raw stream API. */
+export class Http2Exchange implements Exchange {
+  readonly httpVersion = "2";
+  readonly startedAt = performance.now();
+  readonly head: RequestHead;
+  readonly peer: Peer;
+  readonly hasBody: boolean;
+  readonly #stream: ServerHttp2Stream;
+  readonly #bodyIdleMs: number;
+  #answered = false;
+  #finished = false;
+  #gone = false;
+  #controller: AbortController | undefined;
+  #trailers: Fields | undefined;
+
+  constructor(stream: ServerHttp2Stream, head: RequestHead, peer: Peer, bodyIdleMs: number) {
+    this.#stream = stream;
+    this.head = head;
+    this.peer = peer;
+    this.hasBody = !stream.endAfterHeaders;
+    this.#bodyIdleMs = bodyIdleMs;
+    stream.on("error", () => {});
+    stream.on("close", () => {
+      if (this.#finished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
+      this.#gone = true;
+      this.#controller?.abort(clientGone());
+    });
+  }
+
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#gone) this.#controller.abort(clientGone());
+    }
+    return this.#controller.signal;
+  }
+
+  readBody(limit: number): Promise<Uint8Array> {
+    if (!this.hasBody) return Promise.resolve(new Uint8Array(0));
+    if (this.#stream.destroyed) return Promise.reject(clientGone());
+    const declared = field(this.head.fields, "content-length");
+    return readWhole(this.#stream, {
+      declared: declared === undefined ? undefined : Number(declared),
+      limit,
+      idleMs: this.#bodyIdleMs,
+    });
+  }
+
+  body(): AsyncIterable<Uint8Array> {
+    return readPieces(this.#stream, this.#bodyIdleMs);
+  }
+
+  respond(status: number, fields: Fields, body?: Uint8Array, trailers?: Fields): void {
+    this.#answered = true;
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return;
+    const headers = outgoing(fields);
+    headers[":status"] = status;
+    const bodyless = this.head.method === "HEAD" || body === undefined || body.length === 0;
+    if (trailers === undefined && status !== 204 && status !== 304)
+      headers["content-length"] = body?.length ?? 0;
+    if (trailers !== undefined) this.#sendAtEnd(trailers);
+    stream.respond(headers, {
+      endStream: bodyless && trailers === undefined,
+      waitForTrailers: trailers !== undefined,
+    });
+    this.#finished = true;
+    if (!bodyless) stream.end(body);
+    else if (trailers !== undefined) stream.end();
+    this.#dropUnreadBody();
+  }
+
+  open(status: number, fields: Fields, trailers = false): BodyWriter {
+    this.#answered = true;
+    const stream = this.#stream;
+    const headers = outgoing(fields);
+    headers[":status"] = status;
+    const bodyless = this.head.method === "HEAD";
+    if (!stream.destroyed && !stream.closed) {
+      if (trailers) this.#sendAtEnd(undefined);
+      stream.respond(headers, { endStream: bodyless, waitForTrailers: trailers && !bodyless });
+    }
+    return {
+      write: (chunk) => {
+        if (bodyless || stream.destroyed || stream.writableEnded || stream.write(chunk)) return undefined;
+        return new Promise((resolve) => {
+          const settle = (): void => {
+            stream.off("drain", settle).off("close", settle);
+            resolve();
+          };
+          stream.on("drain", settle).on("close", settle);
+        });
+      },
+      end: (last) => {
+        this.#trailers = last;
+        this.#finished = true;
+        if (!stream.destroyed) stream.end();
+        this.#dropUnreadBody();
+      },
+    };
+  }
+
+  reset(cause: ResetCause): void {
+    this.#answered = true;
+    this.#finished = true;
+    if (!this.#stream.destroyed) this.#stream.close(resetCodes[cause]);
+  }
+
+  #sendAtEnd(trailers: Fields | undefined): void {
+    this.#trailers = trailers;
+    this.#stream.once("wantTrailers", () => {
+      this.#stream.sendTrailers(outgoing(this.#trailers ?? []));
+    });
+  }
+
+  /** Tells a client that still sends a body nobody wants to stop (RFC 9113 8.1), once the answer has left. */
+  #dropUnreadBody(): void {
+    const stream = this.#stream;
+    if (!this.hasBody || stream.readableEnded || stream.destroyed) return;
+    const stop = (): void => {
+      if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    };
+    if (stream.writableFinished) stop();
+    else stream.once("finish", () => setImmediate(stop));
+  }
+}

@@ -1,0 +1,116 @@
+import { Code, Metadata, parseGrpcTimeout, RpcError } from "#rpc";
+import type { RequestHead } from "./exchange.ts";
+import { type Fields, field } from "./fields.ts";
+
+/**
+ * Fields that end at the gateway: those of one connection (RFC 9110 7.6.1), those that describe the HTTP message and
+ * not the call, and those that the gateway sets itself.
+ */
+const dropped: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-authentication-info",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+  "host",
+  "content-length",
+  "content-type",
+  "content-encoding",
+  "accept",
+  "accept-encoding",
+  "accept-charset",
+  "expect",
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+  "if-range",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-host",
+  "x-forwarded-proto",
+  "x-forwarded-port",
+  "x-real-ip",
+  "x-request-id",
+  "x-request-timeout",
+  "connect-timeout-ms",
+  "connect-protocol-version",
+  "connect-accept-encoding",
+  "connect-content-encoding",
+  "sec-websocket-key",
+  "sec-websocket-version",
+  "sec-websocket-protocol",
+  "sec-websocket-extensions",
+  "access-control-request-method",
+  "access-control-request-headers",
+]);
+
+const binaryValue = /^(?:[A-Za-z0-9+/_-]*={0,2})$/;
+const asciiValue = /^[\x20-\x7e]*$/;
+
+/** What of a request's fields belongs to the call. @throws RpcError INVALID_ARGUMENT for what gRPC cannot carry */
+export function requestMetadata(fields: Fields): Metadata {
+  const connection = field(fields, "connection");
+  const named = connection === undefined ? undefined : connection.toLowerCase().split(/[\s,]+/);
+  const pairs: string[] = [];
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (dropped.has(name) || name.startsWith("grpc-") || named?.includes(name) === true) continue;
+    if (name.endsWith("-bin")) {
+      // One field may hold several values, joined by commas.
+      for (const part of value.split(",")) {
+        const text = part.trim();
+        if (!binaryValue.test(text) || text.replace(/=+$/, "").length % 4 === 1)
+          throw malformed(`${name} is not base64`);
+        pairs.push(name, text);
+      }
+    } else if (asciiValue.test(value)) pairs.push(name, value);
+    else
+      throw malformed(
+        `the value of ${/^[\x21-\x7e]+$/.test(name) ? name : "a header"} is not printable ASCII`,
+      );
+  }
+  return new Metadata(pairs);
+}
+
+const requestTimeout = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?$/;
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * When the caller wants its call to have ended, in milliseconds since the epoch: by `grpc-timeout`,
+ * `connect-timeout-ms`, or `x-request-timeout: 2.5s`. @throws RpcError INVALID_ARGUMENT for what breaks its grammar
+ */
+export function requestDeadline(head: RequestHead): number | undefined {
+  const timeout = timeoutMs(head.fields);
+  return timeout === undefined ? undefined : Date.now() + timeout;
+}
+
+function timeoutMs(fields: Fields): number | undefined {
+  const grpc = field(fields, "grpc-timeout");
+  if (grpc !== undefined) return parseGrpcTimeout(grpc) ?? refuse("grpc-timeout");
+  const connect = field(fields, "connect-timeout-ms");
+  if (connect !== undefined)
+    return /^\d{1,10}$/.test(connect) ? Number(connect) : refuse("connect-timeout-ms");
+  const plain = field(fields, "x-request-timeout");
+  if (plain === undefined) return undefined;
+  const match = requestTimeout.exec(plain);
+  return match === null
+    ? refuse("x-request-timeout")
+    : Number(match[1]) * (unitMs[match[2] ?? "s"] as number);
+}
+
+function refuse(name: string): never {
+  throw malformed(`${name} is not a duration`);
+}
+
+function malformed(message: string): RpcError {
+  return new RpcError(Code.INVALID_ARGUMENT, message, { reason: "malformed_header" });
+}

@@ -1,0 +1,33 @@
+import type { Metadata } from "#rpc";
+
+/** Fields that an upstream must not set on an HTTP answer: they are the gateway's, or those of a connection. */
+const withheld: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "content-length",
+  "content-type",
+  "content-encoding",
+  "date",
+  "x-request-id",
+  "x-dragoman-reason",
+  "access-control-allow-origin",
+  "access-control-allow-credentials",
+  "access-control-expose-headers",
+]);
+
+const name = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
+const value = /^[\x20-\x7e]*$/;
+
+/** Appends response metadata to the fields of an HTTP answer, bare, less what is withheld. */
+export function appendMetadata(fields: string[], metadata: Metadata): void {
+  for (const [key, text] of metadata) {
+    if (withheld.has(key) || key.startsWith("grpc-") || key.startsWith(":")) continue;
+    if (name.test(key) && value.test(text)) fields.push(key, text);
+  }
+}
