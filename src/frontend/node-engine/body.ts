@@ -55,7 +55,10 @@ export function readWhole(source: Readable, { declared, limit, idleMs }: BodyLim
     };
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
-      if (size > limit) return settle(bodyTooLarge(limit));
+      if (size > limit) {
+        settle(bodyTooLarge(limit));
+        return;
+      }
       chunks.push(chunk);
       timer?.refresh();
     };

@@ -1,0 +1,51 @@
+import type { Codec } from "#codec";
+import { type Context, codeName, type RpcError } from "#rpc";
+import type { Cors } from "./cors.ts";
+import type { RequestHead } from "./exchange.ts";
+import { field } from "./fields.ts";
+import { httpStatus } from "./http-status.ts";
+import { appendMetadata } from "./response-fields.ts";
+import { retryAfterSeconds, statusToJson } from "./status.ts";
+
+/** A whole HTTP answer. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: string[];
+  readonly body: Uint8Array;
+}
+
+/** Where an error is rendered. */
+export interface ErrorAnswerOptions {
+  readonly head: RequestHead;
+  readonly context: Context;
+  /** The codec for `google.protobuf.Any`. */
+  readonly any: Codec;
+  readonly cors: Cors | undefined;
+}
+
+/**
+ * The one rendering of errors for callers who speak plain HTTP: `google.rpc.Status` as JSON, or RFC 9457 for those who
+ * accept `application/problem+json`.
+ */
+export function errorAnswer(error: RpcError, { head, context, any, cors }: ErrorAnswerOptions): Answer {
+  const status = httpStatus(error);
+  const problem = field(head.fields, "accept")?.includes("application/problem+json") === true;
+  const fields = ["content-type", problem ? "application/problem+json" : "application/json"];
+  fields.push("x-request-id", context.requestId);
+  if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
+  const retryAfter = retryAfterSeconds(error);
+  if (retryAfter !== undefined) fields.push("retry-after", String(retryAfter));
+  if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
+  if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
+  if (cors !== undefined) fields.push(...cors.fields(head));
+  appendMetadata(fields, error.metadata);
+  const body = Buffer.from(problem ? problemJson(error, status, any) : statusToJson(error, any));
+  return { status, fields, body };
+}
+
+/** RFC 9457, with the members of `google.rpc.Status` as extensions. */
+function problemJson(error: RpcError, status: number, any: Codec): string {
+  const type = error.reason === undefined ? "about:blank" : `urn:dragoman:error:${error.reason}`;
+  const own = JSON.stringify({ type, title: codeName(error.code), status, detail: error.message });
+  return `${own.slice(0, -1)},${statusToJson(error, any).slice(1)}`;
+}

@@ -1,0 +1,138 @@
+import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
+import type { Exchange } from "../exchange.ts";
+import { field } from "../fields.ts";
+import { forwardedMetadata } from "../forwarded.ts";
+import type { Match, Protocol } from "../protocol.ts";
+import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import type { ServedMethod } from "../routes.ts";
+import { mediaType, pathOf } from "../target.ts";
+import { acceptedEncodings, type Unpack, unpackFor } from "./compression.ts";
+import { FrameReader, frameMessage, prefixBytes } from "./frame.ts";
+import { appendGrpcMetadata, errorFields, okFields } from "./status-fields.ts";
+
+export interface GrpcMatch extends Match {
+  readonly served: ServedMethod;
+}
+
+/** `application/grpc`, perhaps with `+proto`: what the gateway can carry without knowing another codec. */
+const contentType = "application/grpc";
+const carried: ReadonlySet<string> = new Set([contentType, `${contentType}+proto`]);
+
+/** Native gRPC over HTTP/2 ("PROTOCOL-HTTP2.md"): the messages pass through untouched. */
+export const grpcProtocol: Protocol<GrpcMatch> = {
+  name: "grpc",
+
+  matches(head) {
+    const type = field(head.fields, "content-type");
+    if (type === undefined || !type.startsWith(contentType)) return false;
+    const next = type.charCodeAt(contentType.length);
+    // "+" and ";" may follow; "-web" is another protocol.
+    return Number.isNaN(next) || next === 43 || next === 59 || next === 32;
+  },
+
+  route(head, routes) {
+    const route = routes.methods.get(pathOf(head.target));
+    if (route === undefined) {
+      throw new RpcError(Code.UNIMPLEMENTED, "no such method", { reason: "route_not_found" });
+    }
+    if (head.method !== "POST") {
+      throw new RpcError(Code.UNIMPLEMENTED, "gRPC calls are POST", {
+        reason: "method_not_allowed",
+        httpStatus: 405,
+      });
+    }
+    const { served } = route;
+    return { served, handler: served.handler, template: served.method.path, cors: served.cors };
+  },
+
+  read(exchange, match, context) {
+    const { served } = match;
+    if (exchange.httpVersion !== "2") {
+      throw new RpcError(Code.UNIMPLEMENTED, "gRPC needs HTTP/2", {
+        reason: "protocol_mismatch",
+        httpStatus: 505,
+      });
+    }
+    if (!carried.has(mediaType(field(exchange.head.fields, "content-type") ?? ""))) {
+      throw new RpcError(Code.UNIMPLEMENTED, "the messages must be protobuf", {
+        reason: "unsupported_media_type",
+        httpStatus: 415,
+      });
+    }
+    const unpack = unpackFor(field(exchange.head.fields, "grpc-encoding"), served.messageBytes);
+    const header = requestMetadata(exchange.head.fields);
+    forwardedMetadata(header, exchange, context);
+    const base = {
+      method: served.method,
+      header,
+      deadline: requestDeadline(exchange.head),
+      signal: exchange.signal,
+      context,
+    };
+    if (served.method.kind !== "unary")
+      return { ...base, kind: "stream", requests: readMessages(exchange, served, unpack) };
+    return { ...base, kind: "unary", request: Payload.deferred(() => readSole(exchange, served, unpack), served.input) };
+  },
+
+  async write(exchange, _match, call, reply) {
+    const fields = answerFields(call.context);
+    appendGrpcMetadata(fields, reply.header);
+    if (reply.kind === "unary") {
+      exchange.respond(200, fields, frameMessage(reply.response.proto()), okFields(reply.trailer));
+    } else await writeStream(exchange, fields, reply);
+  },
+
+  fail(exchange, error, _routes, context) {
+    if (error.reason === "protocol_mismatch" || error.httpStatus === 405 || error.httpStatus === 415) {
+      exchange.respond(error.httpStatus ?? 400, [...answerFields(context), ...errorFields(error)]);
+    } else exchange.respond(200, [...answerFields(context), ...errorFields(error)]);
+  },
+};
+
+function answerFields(context: Context): string[] {
+  return [
+    "content-type",
+    `${contentType}+proto`,
+    "grpc-accept-encoding",
+    acceptedEncodings,
+    "x-request-id",
+    context.requestId,
+  ];
+}
+
+async function writeStream(exchange: Exchange, fields: readonly string[], reply: StreamReply): Promise<void> {
+  const writer = exchange.open(200, fields, true);
+  try {
+    for await (const payload of reply.responses) {
+      const full = writer.write(frameMessage(payload.proto()));
+      if (full !== undefined) await full;
+      if (exchange.signal.aborted) return;
+    }
+    writer.end(okFields(reply.trailer));
+  } catch (thrown) {
+    writer.end(errorFields(RpcError.from(thrown)));
+  }
+}
+
+async function* readMessages(exchange: Exchange, served: ServedMethod, unpack: Unpack): AsyncGenerator<Payload> {
+  if (!exchange.hasBody) return;
+  const reader = new FrameReader(served.messageBytes);
+  for await (const chunk of exchange.body()) {
+    for (const frame of reader.push(chunk)) yield Payload.fromProto(await unpack(frame), served.input);
+  }
+  reader.end();
+}
+
+/** The one request of a unary call. */
+async function readSole(exchange: Exchange, served: ServedMethod, unpack: Unpack): Promise<Uint8Array> {
+  const reader = new FrameReader(served.messageBytes);
+  const [frame, more] = reader.push(await exchange.readBody(served.messageBytes + prefixBytes));
+  if (more !== undefined) throw cardinality("more than one request");
+  reader.end();
+  if (frame === undefined) throw cardinality("no request");
+  return await unpack(frame);
+}
+
+function cardinality(message: string): RpcError {
+  return new RpcError(Code.UNIMPLEMENTED, `${message} for a unary method`, { reason: "malformed_frame" });
+}

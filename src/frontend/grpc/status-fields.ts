@@ -1,0 +1,56 @@
+import { Code, type Metadata, type RpcError } from "#rpc";
+import { statusToWire } from "../status.ts";
+
+const reserved: ReadonlySet<string> = new Set([
+  "content-type",
+  "content-length",
+  "te",
+  "connection",
+  "transfer-encoding",
+]);
+
+/** Appends metadata as gRPC puts it on the wire. */
+export function appendGrpcMetadata(fields: string[], metadata: Metadata): void {
+  for (const [name, value] of metadata) {
+    if (reserved.has(name) || name.startsWith("grpc-") || name.startsWith(":")) continue;
+    fields.push(name, value);
+  }
+}
+
+/** The fields that end a call that went well. */
+export function okFields(trailer: Metadata): string[] {
+  const fields = ["grpc-status", "0"];
+  appendGrpcMetadata(fields, trailer);
+  return fields;
+}
+
+/** The fields that end a call that did not. */
+export function errorFields(error: RpcError): string[] {
+  const fields = ["grpc-status", String(error.code)];
+  if (error.message !== "") fields.push("grpc-message", percentEncode(error.message));
+  if (error.details.length > 0) {
+    fields.push(
+      "grpc-status-details-bin",
+      Buffer.from(statusToWire(error)).toString("base64").replace(/=+$/, ""),
+    );
+  }
+  if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
+  if (error.code === Code.RESOURCE_EXHAUSTED && error.retryAfter !== undefined) {
+    fields.push("grpc-retry-pushback-ms", String(Math.ceil(error.retryAfter * 1000)));
+  }
+  appendGrpcMetadata(fields, error.metadata);
+  return fields;
+}
+
+/** "PROTOCOL-HTTP2.md", Percent-Encoded: every byte but printable ASCII, and the percent sign itself. */
+function percentEncode(message: string): string {
+  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
+  let encoded = "";
+  for (const byte of Buffer.from(message)) {
+    encoded +=
+      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
+        ? String.fromCharCode(byte)
+        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
+  }
+  return encoded;
+}

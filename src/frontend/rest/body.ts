@@ -1,0 +1,40 @@
+import { Code, RpcError } from "#rpc";
+import type { RequestHead } from "../exchange.ts";
+import { field, fieldValues } from "../fields.ts";
+import { mediaType } from "../target.ts";
+
+/** The encodings of bodies that the gateway undoes. */
+const encodings: ReadonlySet<string> = new Set(["", "identity"]);
+
+/**
+ * Checks that a body is announced as JSON in UTF-8, or not announced at all, which is taken for JSON.
+ * @throws RpcError with HTTP status 415
+ */
+export function requireJson(head: RequestHead): void {
+  requireKnownEncoding(head);
+  const types = fieldValues(head.fields, "content-type");
+  if (types.length > 1) throw unsupported("more than one content-type");
+  const type = types[0];
+  if (type === undefined || type === "") return;
+  const media = mediaType(type);
+  if (media !== "application/json" && !/^application\/[\w.!#$&^-]+\+json$/.test(media)) {
+    throw unsupported("the body must be application/json");
+  }
+  const charset = /;\s*charset\s*=\s*"?([^";\s]+)"?/i.exec(type)?.[1];
+  if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset))
+    throw unsupported("the body must be in UTF-8");
+}
+
+/** @throws RpcError with HTTP status 415 */
+export function requireKnownEncoding(head: RequestHead): void {
+  const encoding = field(head.fields, "content-encoding")?.trim().toLowerCase() ?? "";
+  if (encodings.has(encoding)) return;
+  throw new RpcError(Code.INVALID_ARGUMENT, "the content-encoding of the body is not supported", {
+    reason: "unsupported_encoding",
+    httpStatus: 415,
+  });
+}
+
+function unsupported(message: string): RpcError {
+  return new RpcError(Code.INVALID_ARGUMENT, message, { reason: "unsupported_media_type", httpStatus: 415 });
+}

@@ -1,0 +1,76 @@
+import type { Codec } from "#codec";
+import { Code, RpcError } from "#rpc";
+import type { RequestHead } from "../exchange.ts";
+import { field } from "../fields.ts";
+import type { Match } from "../protocol.ts";
+import type { MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
+import { pathOf } from "../target.ts";
+import { negotiate } from "./negotiate.ts";
+import { streamMediaTypes } from "./stream-format.ts";
+
+export interface MethodMatch extends Match {
+  readonly kind: "method";
+  readonly route: MethodRoute;
+  /** Decoded values of the variables of the template, in its order. */
+  readonly captures: readonly string[];
+  /** What the client takes, of what this method can give; unused where the method itself decides (HttpBody). */
+  readonly mediaType: string;
+  /** For the details of an error told in band. */
+  readonly any: Codec;
+}
+
+export interface PassThroughMatch extends Match {
+  readonly kind: "passthrough";
+  readonly route: PassThroughRoute;
+}
+
+export type RestMatch = MethodMatch | PassThroughMatch;
+
+const unaryMediaTypes = ["application/json", "application/x-protobuf", "application/protobuf"];
+
+/** Finds the route of a request and what to answer it with. @throws RpcError 400, 404, 405 or 406 */
+export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
+  const found = routes.table.match(head.method, pathOf(head.target));
+  switch (found.kind) {
+    case "malformed":
+      throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
+    case "not_found":
+      throw new RpcError(Code.NOT_FOUND, "no such path", { reason: "route_not_found" });
+    case "method_not_allowed":
+      throw new RpcError(Code.UNIMPLEMENTED, "this path does not take that HTTP method", {
+        reason: "method_not_allowed",
+        httpStatus: 405,
+        allow: found.allow,
+      });
+    case "found":
+      break;
+  }
+  const route = found.target;
+  if (route.kind === "passthrough") {
+    return { kind: "passthrough", route, handler: route.handler, template: route.template, cors: route.cors };
+  }
+  return {
+    kind: "method",
+    route,
+    any: routes.any,
+    captures: found.captures,
+    mediaType: acceptable(head, route),
+    handler: route.served.handler,
+    template: route.template,
+    cors: route.served.cors,
+  };
+}
+
+/** @throws RpcError 406 */
+function acceptable(head: RequestHead, route: MethodRoute): string {
+  if (route.transcoder.outputIsHttpBody) return "*/*";
+  const { kind } = route.served.method;
+  const streams = kind === "server_streaming" || kind === "bidi_streaming";
+  const offers = streams ? streamMediaTypes : unaryMediaTypes;
+  const mediaType = negotiate(field(head.fields, "accept"), offers);
+  if (mediaType !== undefined) return mediaType;
+  throw new RpcError(Code.INVALID_ARGUMENT, `this path can answer with ${offers.join(", ")}`, {
+    reason: "not_acceptable",
+    httpStatus: 406,
+  });
+}

@@ -1,0 +1,130 @@
+import { type Call, Code, type Context, type Payload, type Reply, RpcError, type UnaryReply } from "#rpc";
+import { errorAnswer } from "../error-answer.ts";
+import type { Exchange, RequestHead } from "../exchange.ts";
+import { forwardedMetadata } from "../forwarded.ts";
+import type { Protocol } from "../protocol.ts";
+import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { appendMetadata } from "../response-fields.ts";
+import { statusToJson } from "../status.ts";
+import { type MethodMatch, matchRoute, type PassThroughMatch, type RestMatch } from "./match.ts";
+import { answerOptions } from "./options.ts";
+import { manyRequests, oneRequest, singleRequest } from "./requests.ts";
+import { rawFormat, type StreamFormat, streamFormat } from "./stream-format.ts";
+import { writeStream } from "./stream-writer.ts";
+
+/** How a plain path is forwarded: given by whoever composes the front end, since it is a way of its own. */
+export interface PassThrough {
+  read(exchange: Exchange, match: PassThroughMatch, context: Context): Call;
+}
+
+/** JSON over plain HTTP, by `google.api.http`. Takes every request that no other protocol does. */
+export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch> {
+  return {
+    name: "rest",
+    matches: () => true,
+    answer: answerOptions,
+    route: matchRoute,
+    read: (exchange, match, context) =>
+      match.kind === "passthrough"
+        ? passThrough.read(exchange, match, context)
+        : readCall(exchange, match, context),
+    async write(exchange, match, call, reply) {
+      // A path that is passed through has been answered by its upstream.
+      if (match.kind === "passthrough") return;
+      if (reply.kind === "unary") writeUnary(exchange, match, call.context, reply);
+      else if (call.method.kind === "client_streaming")
+        writeUnary(exchange, match, call.context, await soleReply(reply));
+      else await writeMany(exchange, match, call.context, reply);
+    },
+    fail(exchange, error, routes, context, match) {
+      const cors = match === undefined ? routes.cors : match.cors;
+      const answer = errorAnswer(error, { head: exchange.head, context, any: routes.any, cors });
+      exchange.respond(answer.status, answer.fields, answer.body);
+    },
+  };
+}
+
+function readCall(exchange: Exchange, match: MethodMatch, context: Context): Call {
+  const { method } = match.route.served;
+  const header = requestMetadata(exchange.head.fields);
+  forwardedMetadata(header, exchange, context);
+  const base = {
+    method,
+    header,
+    deadline: requestDeadline(exchange.head),
+    signal: exchange.signal,
+    context,
+  };
+  switch (method.kind) {
+    case "unary":
+      return { ...base, kind: "unary", request: singleRequest(exchange, match) };
+    case "server_streaming":
+      return { ...base, kind: "stream", requests: oneRequest(exchange, match) };
+    default:
+      return { ...base, kind: "stream", requests: manyRequests(exchange, match) };
+  }
+}
+
+function commonFields(head: RequestHead, match: MethodMatch, context: Context): string[] {
+  const fields = ["x-request-id", context.requestId];
+  if (match.cors !== undefined) fields.push(...match.cors.fields(head));
+  return fields;
+}
+
+function writeUnary(exchange: Exchange, match: MethodMatch, context: Context, reply: UnaryReply): void {
+  const answer = wantsWire(match)
+    ? { contentType: match.mediaType, body: reply.response.proto() }
+    : match.route.transcoder.response(reply.response.proto());
+  const fields = ["content-type", answer.contentType, ...commonFields(exchange.head, match, context)];
+  if (match.route.transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
+  appendMetadata(fields, reply.header);
+  appendMetadata(fields, reply.trailer);
+  exchange.respond(200, fields, answer.body);
+}
+
+function wantsWire(match: MethodMatch): boolean {
+  return match.mediaType.endsWith("protobuf");
+}
+
+/** The one response of a method that streams only its requests, once the stream has ended well. */
+async function soleReply(reply: Reply & { kind: "stream" }): Promise<UnaryReply> {
+  let response: Payload | undefined;
+  for await (const payload of reply.responses) {
+    if (response !== undefined) throw cardinality("more than one response");
+    response = payload;
+  }
+  if (response === undefined) throw cardinality("no response");
+  return { kind: "unary", header: reply.header, response, trailer: reply.trailer };
+}
+
+function cardinality(message: string): RpcError {
+  return new RpcError(Code.INTERNAL, `the upstream sent ${message}`, {
+    reason: "upstream_protocol",
+    httpStatus: 502,
+  });
+}
+
+function writeMany(
+  exchange: Exchange,
+  match: MethodMatch,
+  context: Context,
+  reply: Reply & { kind: "stream" },
+) {
+  const { transcoder } = match.route;
+  return writeStream({
+    exchange,
+    reply,
+    format: (first) => {
+      if (!transcoder.outputIsHttpBody) return streamFormat(match.mediaType);
+      const type =
+        first === undefined ? "application/octet-stream" : transcoder.response(first.proto()).contentType;
+      return rawFormat(type);
+    },
+    bytes: (payload: Payload, format: StreamFormat) =>
+      format.payload === "wire" && !transcoder.outputIsHttpBody
+        ? payload.proto()
+        : transcoder.response(payload.proto()).body,
+    fields: commonFields(exchange.head, match, context),
+    statusJson: (error) => statusToJson(error, match.any),
+  });
+}
