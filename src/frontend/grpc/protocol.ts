@@ -71,7 +71,11 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
     };
     if (served.method.kind !== "unary")
       return { ...base, kind: "stream", requests: readMessages(exchange, served, unpack) };
-    return { ...base, kind: "unary", request: Payload.deferred(() => readSole(exchange, served, unpack), served.input) };
+    return {
+      ...base,
+      kind: "unary",
+      request: Payload.deferred(() => readSole(exchange, served, unpack), served.input),
+    };
   },
 
   async write(exchange, _match, call, reply) {
@@ -114,7 +118,11 @@ async function writeStream(exchange: Exchange, fields: readonly string[], reply:
   }
 }
 
-async function* readMessages(exchange: Exchange, served: ServedMethod, unpack: Unpack): AsyncGenerator<Payload> {
+async function* readMessages(
+  exchange: Exchange,
+  served: ServedMethod,
+  unpack: Unpack,
+): AsyncGenerator<Payload> {
   if (!exchange.hasBody) return;
   const reader = new FrameReader(served.messageBytes);
   for await (const chunk of exchange.body()) {

@@ -158,6 +158,11 @@ export class Http1Exchange implements Exchange {
       request.pause();
       // The answer goes out first; then nothing more is taken from this client.
       this.#response.once("finish", () => request.socket.destroySoon());
-    } else request.resume();
+      return;
+    }
+    request.resume();
+    const timer = setTimeout(() => request.socket.destroy(), this.#bodyIdleMs);
+    timer.unref();
+    request.once("close", () => clearTimeout(timer));
   }
 }

@@ -161,6 +161,8 @@ function sniff(socket: Socket, timeoutMs: number, serve: (socket: Socket, isHttp
     socket.pause();
     socket.unshift(seen);
     serve(socket, matches);
+    // node:http2 takes what was read already by itself; node:http waits for it to flow.
+    if (!matches) socket.resume();
   };
   const onEnd = (): void => {
     socket.end();
