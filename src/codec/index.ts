@@ -1,2 +1,3 @@
 export type { Codec, CodecOptions, Codecs, CreateCodecs, FieldCodec } from "./codec.ts";
+export { createCodecs } from "./codecs.ts";
 export { CodecError } from "./error.ts";
