@@ -1,0 +1,3 @@
+export { badRequest, fromCodecError, type Violation } from "./errors.ts";
+export { strictTranscoding, type TranscodeOptions } from "./options.ts";
+export { compileTranscoder, type TranscodedResponse, type Transcoder } from "./transcoder.ts";

@@ -1,0 +1,58 @@
+import type { DescField } from "@bufbuild/protobuf";
+import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+
+/** Wraps the wire form of a message into the messages above it, so that merging sets that path alone. */
+export function wrap(wire: Uint8Array, parents: readonly DescField[]): Uint8Array {
+  let inner = wire;
+  for (const field of parents.toReversed()) {
+    const writer = new BinaryWriter();
+    if (isDelimited(field)) {
+      writer.tag(field.number, WireType.StartGroup).raw(inner).tag(field.number, WireType.EndGroup);
+    } else writer.tag(field.number, WireType.LengthDelimited).bytes(inner);
+    inner = writer.finish();
+  }
+  return inner;
+}
+
+function isDelimited(field: DescField): boolean {
+  return field.fieldKind === "message" && field.delimitedEncoding;
+}
+
+/** The parts of a message on the wire that belong to one field, tags included; undefined when there is none. */
+export function fieldParts(wire: Uint8Array, number: number): Uint8Array | undefined {
+  const parts: Uint8Array[] = [];
+  const reader = new BinaryReader(wire);
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const [found, type] = reader.tag();
+    reader.skip(type, found);
+    if (found === number) parts.push(wire.subarray(start, reader.pos));
+  }
+  return parts.length === 0 ? undefined : Buffer.concat(parts);
+}
+
+/** The messages that a singular message field holds, merged: several occurrences count as one. */
+export function nestedMessage(wire: Uint8Array, field: DescField): Uint8Array | undefined {
+  const parts: Uint8Array[] = [];
+  const reader = new BinaryReader(wire);
+  let present = false;
+  while (reader.pos < reader.len) {
+    const [number, type] = reader.tag();
+    if (number !== field.number) {
+      reader.skip(type, number);
+      continue;
+    }
+    present = true;
+    if (type === WireType.StartGroup) {
+      const start = reader.pos;
+      reader.skip(type, number);
+      // The end tag has the same length as the start tag.
+      parts.push(wire.subarray(start, reader.pos - tagLength(number)));
+    } else parts.push(reader.bytes());
+  }
+  return present ? Buffer.concat(parts) : undefined;
+}
+
+function tagLength(number: number): number {
+  return new BinaryWriter().tag(number, WireType.EndGroup).finish().length;
+}
