@@ -27,6 +27,7 @@ export function newContext(arrival: Arrival, protocol: string, route: string, tr
     principal: undefined,
     upstream: undefined,
     endpoint: undefined,
+    tried: [],
     attempts: 0,
     queuedMs: 0,
     upstreamMs: undefined,

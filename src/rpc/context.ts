@@ -25,6 +25,8 @@ export interface Context {
   /** Set by the channel: name of the upstream, and address of the endpoint of the last attempt. */
   upstream: string | undefined;
   endpoint: string | undefined;
+  /** Addresses of the endpoints that attempts of this call went to; the next attempt prefers others. */
+  readonly tried: string[];
   /** Attempts made so far, the first included. */
   attempts: number;
   /** Milliseconds spent waiting in a queue of the gateway's own. */
