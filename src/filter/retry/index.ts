@@ -1,0 +1,3 @@
+export { retryFilter } from "./filter.ts";
+export type { RetryPolicy } from "./policy.ts";
+export { RetryThrottle } from "./throttle.ts";

@@ -1,0 +1,53 @@
+/** TLS towards an upstream; PEM texts. */
+export interface UpstreamTls {
+  /** Whom to trust; the system's roots when absent. */
+  readonly ca?: Buffer;
+  /** The gateway's own identity, both or neither. */
+  readonly cert?: Buffer;
+  readonly key?: Buffer;
+  /** The name to check the server's certificate for, when that is not the host of the address. */
+  readonly serverName?: string;
+}
+
+/** How the health of endpoints is asked (grpc.health.v1). */
+export interface HealthOptions {
+  readonly enabled: boolean;
+  /** The service asked for; empty for the server as a whole. */
+  readonly service: string;
+  /** Ask by `Watch` first; else only by `Check`. */
+  readonly watch: boolean;
+  /** Milliseconds between two `Check`s. */
+  readonly intervalMs: number;
+  /** Milliseconds that one answer may take. */
+  readonly timeoutMs: number;
+  /** Failures in a row, or successes, that change the verdict. */
+  readonly unhealthyAfter: number;
+  readonly healthyAfter: number;
+}
+
+/** A named upstream, as parsed from the configuration. */
+export interface UpstreamOptions {
+  readonly name: string;
+  readonly target: UpstreamTarget;
+  readonly tls: UpstreamTls | undefined;
+  readonly health: HealthOptions;
+  /** Milliseconds that connecting to an endpoint, or waiting for any endpoint, may take. */
+  readonly connectTimeoutMs: number;
+  /** Bytes of one response message. */
+  readonly maxMessageBytes: number;
+}
+
+/** `host:port` of each endpoint, or a name that the DNS knows the addresses of. */
+export type UpstreamTarget =
+  | { readonly kind: "static"; readonly addresses: readonly string[] }
+  | { readonly kind: "dns"; readonly host: string; readonly port: number };
+
+export const defaultHealth: HealthOptions = {
+  enabled: true,
+  service: "",
+  watch: true,
+  intervalMs: 5000,
+  timeoutMs: 1000,
+  unhealthyAfter: 2,
+  healthyAfter: 1,
+};
