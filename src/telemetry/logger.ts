@@ -43,7 +43,14 @@ function describeError(error: Error): LogFields {
     name: error.name,
     message: error.message,
     ...("code" in error ? { code: error.code } : {}),
-    ...(error.stack === undefined ? {} : { stack: error.stack.split("\n").slice(1, 6).map((line) => line.trim()) }),
+    ...(error.stack === undefined
+      ? {}
+      : {
+          stack: error.stack
+            .split("\n")
+            .slice(1, 6)
+            .map((line) => line.trim()),
+        }),
     ...(error.cause === undefined ? {} : { cause: error.cause }),
   };
 }

@@ -73,7 +73,8 @@ export function createPrometheusMeter(): PrometheusMeter {
         lines.push(`# HELP ${name} ${family.help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`);
         lines.push(`# TYPE ${name} ${family.type}`);
         if (family.read !== undefined) {
-          for (const [labels, value] of family.read()) lines.push(`${name}${braced(labelText(labels))} ${value}`);
+          for (const [labels, value] of family.read())
+            lines.push(`${name}${braced(labelText(labels))} ${value}`);
         }
         for (const [labels, series] of family.series) appendSeries(lines, name, labels, series);
       }
@@ -103,6 +104,9 @@ function braced(labels: string): string {
 
 function labelText(labels: Labels): string {
   return Object.entries(labels)
-    .map(([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`)
+    .map(
+      ([name, value]) =>
+        `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`,
+    )
     .join(",");
 }
