@@ -1,0 +1,87 @@
+import type { Config, RouteConfig } from "./config.ts";
+
+/** A fault of the configuration as a whole, at a path in it. */
+export interface CheckProblem {
+  readonly message: string;
+  readonly path: readonly (string | number)[];
+}
+
+/** A route for a plain path, not for methods. */
+export function isPathRoute(route: RouteConfig): boolean {
+  return route.match.includes(" ");
+}
+
+/** Checks that what is named exists, and that what is said fits together. */
+export function checkReferences(config: Config): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  const closed = config.issuers.size > 0;
+  for (const [index, source] of config.schema.entries()) {
+    if (source.kind === "reflection" && config.upstreams.get(source.upstream)?.kind !== "grpc") {
+      problems.push({
+        message: `no gRPC upstream is named ${source.upstream}`,
+        path: ["schema", index, "reflection"],
+      });
+    }
+  }
+  const seen = new Map<string, number>();
+  for (const [index, route] of config.routes.entries()) {
+    const at = (...rest: (string | number)[]) => ["routes", index, ...rest];
+    const before = seen.get(route.match);
+    if (before !== undefined) {
+      problems.push({
+        message: `${route.match} is matched twice: routes[${before}] comes first`,
+        path: at("match"),
+      });
+    }
+    seen.set(route.match, before ?? index);
+    checkTarget(config, route, at, problems);
+    for (const [position, name] of route.limit.entries()) {
+      if (!config.limits.has(name))
+        problems.push({ message: `no limit is named ${name}`, path: at("limit", position) });
+    }
+    for (const [position, name] of (route.auth?.any ?? []).entries()) {
+      if (!config.issuers.has(name)) {
+        problems.push({ message: `no provider is named ${name}`, path: at("auth", "any", position) });
+      }
+    }
+    if (route.public === true && route.auth !== undefined) {
+      problems.push({ message: "a route is either public or has auth", path: at("public") });
+    }
+    if (route.auth !== undefined && !closed) {
+      problems.push({
+        message: "auth needs a provider: none is configured under auth.issuers",
+        path: at("auth"),
+      });
+    }
+    if (closed && isPathRoute(route) && route.public !== true && route.auth === undefined) {
+      problems.push({
+        message: "with auth configured, a path must have auth or say public: true",
+        path: at(),
+      });
+    }
+  }
+  return problems;
+}
+
+function checkTarget(
+  config: Config,
+  route: RouteConfig,
+  at: (...rest: (string | number)[]) => readonly (string | number)[],
+  problems: CheckProblem[],
+): void {
+  const wanted = isPathRoute(route) ? "http" : "grpc";
+  if (route.to === undefined) {
+    const candidates = [...config.upstreams.values()].filter(({ kind }) => kind === wanted);
+    if (candidates.length !== 1) {
+      problems.push({ message: "the route must say where it goes: to: NAME", path: at() });
+    }
+    return;
+  }
+  const upstream = config.upstreams.get(route.to);
+  if (upstream === undefined) problems.push({ message: `no upstream is named ${route.to}`, path: at("to") });
+  else if (upstream.kind !== wanted) {
+    const what =
+      wanted === "http" ? "a plain path needs an http:// upstream" : "methods need a grpc:// upstream";
+    problems.push({ message: `${route.to}: ${what}`, path: at("to") });
+  }
+}

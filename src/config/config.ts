@@ -1,0 +1,242 @@
+import type { ParsedConfig } from "./schema.ts";
+import { parseDuration, type Rate } from "./units.ts";
+
+type DeepReadonly<T> = T extends (infer E)[]
+  ? readonly DeepReadonly<E>[]
+  : T extends object
+    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T;
+
+/** An upstream that speaks gRPC. */
+export interface GrpcUpstream {
+  readonly kind: "grpc";
+  readonly name: string;
+  readonly target:
+    | { readonly kind: "static"; readonly addresses: readonly string[] }
+    | { readonly kind: "dns"; readonly host: string; readonly port: number };
+  /** Paths of PEM files; undefined for plaintext. */
+  readonly tls:
+    | {
+        readonly ca?: string | undefined;
+        readonly cert?: string | undefined;
+        readonly key?: string | undefined;
+        readonly serverName?: string | undefined;
+      }
+    | undefined;
+  readonly health: {
+    readonly enabled: boolean;
+    readonly service: string;
+    readonly watch: boolean;
+    readonly intervalMs: number;
+    readonly timeoutMs: number;
+    readonly unhealthyAfter: number;
+    readonly healthyAfter: number;
+  };
+  readonly connectTimeoutMs: number;
+  readonly maxInFlight: number | undefined;
+  readonly maxQueue: number;
+  readonly maxMessageBytes: number;
+}
+
+/** An upstream that requests are passed through to. */
+export interface HttpUpstream {
+  readonly kind: "http";
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+export type Upstream = GrpcUpstream | HttpUpstream;
+
+export interface RetryConfig {
+  readonly attempts: number;
+  readonly on: readonly string[];
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+/** What a selector of methods, or a plain path, demands. */
+export interface RouteConfig {
+  readonly match: string;
+  readonly to: string | undefined;
+  readonly public: boolean | undefined;
+  readonly auth:
+    | { readonly any: readonly string[] | undefined; readonly scopes: readonly string[] }
+    | undefined;
+  readonly limit: readonly string[];
+  readonly timeoutMs: number | undefined;
+  readonly retry: RetryConfig | undefined;
+  /** Where in the file, 1-based. */
+  readonly line: number | undefined;
+}
+
+export interface LimitConfig {
+  readonly key: "caller.sub" | "peer.ip";
+  readonly rate: Rate;
+  readonly burst: number;
+}
+
+type Parsed = DeepReadonly<ParsedConfig>;
+
+/** The configuration, complete: defaults filled in, short forms spelled out, paths absolute. Never changed. */
+export interface Config {
+  readonly listen: Parsed["listen"];
+  readonly admin: Parsed["admin"];
+  readonly schema: readonly (
+    | { readonly kind: "proto"; readonly dir: string }
+    | { readonly kind: "descriptors"; readonly file: string }
+    | { readonly kind: "reflection"; readonly upstream: string }
+  )[];
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly issuers: ReadonlyMap<string, Parsed["auth"]["issuers"][string]>;
+  readonly limits: ReadonlyMap<string, LimitConfig>;
+  readonly defaults: Parsed["defaults"];
+  readonly routes: readonly RouteConfig[];
+  readonly transcoding: Parsed["transcoding"];
+  readonly telemetry: Parsed["telemetry"];
+  readonly drain: number;
+}
+
+export interface NormalizeContext {
+  /** Makes a path of the file absolute. */
+  readonly resolve: (file: string) => string;
+  /** The line of the nth route. */
+  readonly routeLine: (index: number) => number | undefined;
+}
+
+export function normalizeConfig(parsed: ParsedConfig, { resolve, routeLine }: NormalizeContext): Config {
+  return {
+    listen: withAbsoluteCertificates(parsed.listen, resolve),
+    admin: parsed.admin,
+    schema: parsed.schema.map((source) => {
+      if ("proto" in source) return { kind: "proto", dir: resolve(source.proto) };
+      if ("descriptors" in source) return { kind: "descriptors", file: resolve(source.descriptors) };
+      return { kind: "reflection", upstream: source.reflection };
+    }),
+    upstreams: new Map(
+      Object.entries(parsed.upstreams).map(([name, value]) => [name, upstreamOf(name, value, resolve)]),
+    ),
+    issuers: new Map(
+      Object.entries(parsed.auth.issuers).map(([name, value]) => [
+        name,
+        { ...value, jwks: isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
+      ]),
+    ),
+    limits: new Map(
+      Object.entries(parsed.limits).map(([name, { key, rate, burst }]) => [
+        name,
+        { key, rate, burst: burst ?? rate.count },
+      ]),
+    ),
+    defaults: parsed.defaults,
+    routes: parsed.routes.map((route, index) => ({
+      match: route.match,
+      to: route.to,
+      public: route.public,
+      auth: route.auth === undefined ? undefined : { any: route.auth.any, scopes: route.auth.scopes },
+      limit: route.limit,
+      timeoutMs: route.timeout,
+      retry: route.retry === undefined ? undefined : retryOf(route.retry),
+      line: routeLine(index),
+    })),
+    transcoding: parsed.transcoding,
+    telemetry: parsed.telemetry,
+    drain: parsed.drain,
+  };
+}
+
+function isUrl(text: string): boolean {
+  return /^https?:\/\//.test(text);
+}
+
+function withAbsoluteCertificates(
+  listen: ParsedConfig["listen"],
+  resolve: (file: string) => string,
+): ParsedConfig["listen"] {
+  const { tls } = listen.https;
+  if (tls === "dev") return listen;
+  const certificates = tls.certificates.map((each) => ({
+    ...each,
+    cert: resolve(each.cert),
+    key: resolve(each.key),
+  }));
+  return { ...listen, https: { ...listen.https, tls: { ...tls, certificates } } };
+}
+
+function retryOf({
+  attempts,
+  on,
+  backoff,
+}: NonNullable<ParsedConfig["routes"][number]["retry"]>): RetryConfig {
+  const [first = "", last = ""] = backoff.split("..");
+  return { attempts, on, backoffMs: parseDuration(first), maxBackoffMs: parseDuration(last) };
+}
+
+function upstreamOf(
+  name: string,
+  value: ParsedConfig["upstreams"][string],
+  resolve: (file: string) => string,
+): Upstream {
+  if (typeof value === "string") {
+    if (value.startsWith("http")) {
+      const url = new URL(value);
+      const tls = url.protocol === "https:";
+      return { kind: "http", name, host: url.hostname, port: Number(url.port) || (tls ? 443 : 80), tls };
+    }
+    const [scheme = "", addresses = ""] = value.split("://");
+    return {
+      kind: "grpc",
+      name,
+      target: { kind: "static", addresses: addresses.split(",") },
+      tls: scheme === "grpcs" ? {} : undefined,
+      health: {
+        enabled: true,
+        service: "",
+        watch: true,
+        intervalMs: 5000,
+        timeoutMs: 1000,
+        unhealthyAfter: 2,
+        healthyAfter: 1,
+      },
+      connectTimeoutMs: 2000,
+      maxInFlight: undefined,
+      maxQueue: 100,
+      maxMessageBytes: 4 * 1024 * 1024,
+    };
+  }
+  const path = (file: string | undefined): string | undefined =>
+    file === undefined ? undefined : resolve(file);
+  const { tls, health } = value;
+  return {
+    kind: "grpc",
+    name,
+    target: targetOf(value),
+    tls:
+      tls === undefined
+        ? undefined
+        : { ca: path(tls.ca), cert: path(tls.cert), key: path(tls.key), serverName: tls.serverName },
+    health: {
+      enabled: health.enabled,
+      service: health.service,
+      watch: health.watch,
+      intervalMs: health.interval,
+      timeoutMs: health.timeout,
+      unhealthyAfter: health.unhealthyAfter,
+      healthyAfter: health.healthyAfter,
+    },
+    connectTimeoutMs: value.connect,
+    maxInFlight: value.maxInFlight,
+    maxQueue: value.maxQueue,
+    maxMessageBytes: value.maxMessageBytes,
+  };
+}
+
+function targetOf(value: Exclude<ParsedConfig["upstreams"][string], string>): GrpcUpstream["target"] {
+  if (value.endpoints !== undefined) {
+    const addresses = value.endpoints.map((each) => (typeof each === "string" ? each : each.address));
+    return { kind: "static", addresses };
+  }
+  const url = new URL(`http://${(value.target ?? "").slice("dns:///".length)}`);
+  return { kind: "dns", host: url.hostname, port: Number(url.port) || 80 };
+}

@@ -1,0 +1,15 @@
+export { isPathRoute } from "./check.ts";
+export type {
+  Config,
+  GrpcUpstream,
+  HttpUpstream,
+  LimitConfig,
+  RetryConfig,
+  RouteConfig,
+  Upstream,
+} from "./config.ts";
+export { configJsonSchema } from "./json-schema.ts";
+export { type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
+export type { Problem } from "./problems.ts";
+export { routeOfMethod } from "./selector.ts";
+export { didYouMean } from "./suggestion.ts";

@@ -1,0 +1,270 @@
+import { z } from "zod";
+import { durationPattern, parseDuration, parseRate, parseSize, ratePattern, sizePattern } from "./units.ts";
+
+/**
+ * The one description of `gateway.yaml`: the parser, the JSON Schema for editors and the type of the configuration all
+ * come from here. What a key says of itself is shown by editors.
+ */
+const duration = (text: string) =>
+  z
+    .string()
+    .regex(durationPattern, "expected a duration such as 250ms, 5s or 1m")
+    .transform(parseDuration)
+    .describe(text);
+const size = (text: string) =>
+  z.string().regex(sizePattern, "expected a size such as 64KiB or 4MiB").transform(parseSize).describe(text);
+const port = z.int().min(0).max(65_535);
+const name = z.string().regex(/^[A-Za-z_][\w-]*$/, "a name is letters, digits, - and _");
+const hostPort = z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/, "expected host:port");
+
+const certificate = z.strictObject({
+  for: z.string().describe("The host name that clients ask for; *.example.com stands for one label."),
+  cert: z.string().describe("PEM file with the certificate and its chain."),
+  key: z.string().describe("PEM file with the private key."),
+});
+
+const listenTls = z.union([
+  z.literal("dev").describe("A local CA and a certificate for localhost, made on first run."),
+  z.strictObject({
+    certificates: z.array(certificate).min(1).describe("The first is shown to clients that name no other."),
+    min: z.enum(["1.2", "1.3"]).default("1.2").describe("The least version of TLS."),
+  }),
+]);
+
+const listen = z.strictObject({
+  https: z
+    .strictObject({
+      host: z.string().default("0.0.0.0"),
+      port: port.default(8443),
+      tls: listenTls.default("dev"),
+    })
+    .prefault({})
+    .describe("HTTPS: HTTP/2 and http/1.1 by ALPN."),
+  http: z
+    .strictObject({
+      host: z.string().default("0.0.0.0"),
+      port: port.default(8080),
+      mode: z
+        .enum(["redirect", "serve", "off"])
+        .default("redirect")
+        .describe("serve: http/1.1 and cleartext HTTP/2."),
+    })
+    .prefault({})
+    .describe("Plain HTTP."),
+  hsts: z.strictObject({ maxAge: duration("How long browsers shall insist on HTTPS.") }).optional(),
+  trustProxies: z
+    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .default([])
+    .describe("Addresses and blocks whose x-forwarded-* fields are believed. Nobody unless named."),
+  limits: z
+    .strictObject({
+      headerBytes: size("Bytes of a request's header.").prefault("60KiB"),
+      headerCount: z.int().min(1).default(100).describe("Fields of a request's header."),
+      targetBytes: size("Bytes of a request's path and query.").prefault("16KiB"),
+      bodyBytes: size("Bytes of a request body that is read whole.").prefault("4MiB"),
+      messageBytes: size("Bytes of one message of a stream.").prefault("4MiB"),
+      streamsPerConnection: z
+        .int()
+        .min(1)
+        .default(100)
+        .describe("Requests at once on one HTTP/2 connection."),
+      idle: duration("How long a connection may stay without requests.").prefault("5m"),
+      headTimeout: duration("How long the header of a request may take to arrive.").prefault("10s"),
+      bodyIdle: duration("How long the body of a request may pause.").prefault("60s"),
+    })
+    .prefault({}),
+});
+
+const upstreamTls = z.strictObject({
+  ca: z.string().optional().describe("PEM file of whom to trust; the system's roots when absent."),
+  cert: z.string().optional().describe("PEM file of the gateway's own certificate."),
+  key: z.string().optional().describe("PEM file of its key."),
+  serverName: z.string().optional().describe("The name to check the server's certificate for."),
+});
+
+const health = z.strictObject({
+  enabled: z.boolean().default(true),
+  service: z.string().default("").describe("The service to ask for; empty for the whole server."),
+  interval: duration("Between two checks.").prefault("5s"),
+  timeout: duration("What one check may take.").prefault("1s"),
+  unhealthyAfter: z.int().min(1).default(2),
+  healthyAfter: z.int().min(1).default(1),
+  watch: z.boolean().default(true).describe("Ask by Watch, and by Check only where that is not implemented."),
+});
+
+const upstreamLong = z
+  .strictObject({
+    endpoints: z
+      .array(z.union([hostPort, z.strictObject({ address: hostPort })]))
+      .min(1)
+      .optional(),
+    target: z
+      .string()
+      .regex(/^dns:\/\/\/[\w.-]+:\d{1,5}$/, "expected dns:///host:port")
+      .optional(),
+    tls: upstreamTls.optional().describe("Absent: plaintext."),
+    balance: z.enum(["round_robin"]).default("round_robin"),
+    health: health.prefault({}),
+    connect: duration("How long connecting, or waiting for an endpoint, may take.").prefault("2s"),
+    maxInFlight: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Calls at once; more wait in a queue as long as their deadline allows."),
+    maxQueue: z.int().min(0).default(100).describe("Calls that may wait."),
+    maxMessageBytes: size("Bytes of one message from the upstream.").prefault("4MiB"),
+  })
+  .refine((value) => (value.endpoints === undefined) !== (value.target === undefined), {
+    message: "either endpoints or a target",
+  });
+
+const upstream = z.union([
+  z
+    .string()
+    .regex(
+      /^(?:grpcs?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}(?:,(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5})*|https?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?\/?)$/,
+      "expected grpc://host:port,host:port or http://host:port",
+    ),
+  upstreamLong,
+]);
+
+const schemaSource = z.union([
+  z.strictObject({ proto: z.string().describe("A folder of .proto files; watched.") }),
+  z.strictObject({ descriptors: z.string().describe("A FileDescriptorSet; watched.") }),
+  z.strictObject({ reflection: z.string().describe("The upstream to ask by server reflection.") }),
+]);
+
+const issuer = z
+  .strictObject({
+    issuer: z.string().describe("What the iss of a token must be."),
+    jwks: z.string().describe("Where the keys are: a URL, or a file."),
+    audiences: z.array(z.string()).min(1).describe("Of which a token must name one."),
+    algorithms: z
+      .array(
+        z.enum(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]),
+      )
+      .min(1)
+      .default(["RS256", "ES256"]),
+    skew: duration("How far clocks may differ.").prefault("30s"),
+  })
+  .describe("A provider of JWTs.");
+
+const limit = z.strictObject({
+  key: z.enum(["caller.sub", "peer.ip"]).describe("Whose calls are counted together."),
+  rate: z.string().regex(ratePattern, "expected a rate such as 100/s or 1000/min").transform(parseRate),
+  burst: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("Calls that may come at once; the count of the rate when absent."),
+});
+
+const codes = z.enum([
+  "CANCELLED",
+  "UNKNOWN",
+  "DEADLINE_EXCEEDED",
+  "RESOURCE_EXHAUSTED",
+  "ABORTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+]);
+
+const retry = z.strictObject({
+  attempts: z.int().min(1).max(5).default(3).describe("In all, the first included."),
+  on: z.array(codes).default(["UNAVAILABLE"]),
+  backoff: z
+    .string()
+    .regex(/^\d+(?:\.\d+)?(?:ms|s|m)\.\.\d+(?:\.\d+)?(?:ms|s|m)$/, "expected a range such as 50ms..1s")
+    .default("50ms..1s"),
+});
+
+const cors = z
+  .strictObject({
+    origins: z.array(
+      z
+        .string()
+        .regex(
+          /^(?:\*|https?:\/\/(?:\*\.)?[\w.-]+(?::\d{1,5})?)$/,
+          "expected an origin such as https://shop.test",
+        ),
+    ),
+    credentials: z.boolean().default(false),
+    allowHeaders: z.array(z.string()).optional().describe("Any that is asked for, when absent."),
+    exposeHeaders: z.array(z.string()).default([]),
+    maxAge: duration("How long a preflight may be remembered.").prefault("10m"),
+  })
+  .refine((value) => !(value.credentials && value.origins.includes("*")), {
+    message: "credentials are never allowed for any origin: name the origins",
+  });
+
+const route = z.strictObject({
+  match: z
+    .string()
+    .regex(
+      /^(?:\*|[\w.]+\.\*|[\w.]+\/(?:\*|\w+)|(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|\*) \/\S*)$/,
+      "expected pkg.Service/Method, pkg.Service/*, pkg.*, *, or METHOD /path",
+    )
+    .describe("A method, all of a service, all of a package, everything, or a plain path."),
+  to: z.string().optional().describe("The upstream."),
+  public: z.boolean().optional().describe("Anybody may call."),
+  auth: z
+    .strictObject({
+      any: z
+        .array(z.string())
+        .min(1)
+        .optional()
+        .describe("The providers whose callers may call; all when absent."),
+      scopes: z.array(z.string()).default([]).describe("Which the caller must have, all of them."),
+    })
+    .optional(),
+  limit: z.array(z.string()).default([]).describe("The limits that hold here."),
+  timeout: duration("The longest that a call may take.").optional(),
+  retry: retry.optional(),
+});
+
+const transcoding = z.strictObject({
+  emitDefaults: z.boolean().default(false).describe("Print scalars at their default, empty lists and maps."),
+  enumsAsInts: z.boolean().default(false),
+  protoNames: z.boolean().default(false).describe("Print fields by their names in the proto."),
+  unknownQuery: z.enum(["reject", "ignore"]).default("reject"),
+  unknownFields: z.enum(["reject", "ignore"]).default("reject"),
+  ignoredParameters: z
+    .array(z.string())
+    .default([])
+    .describe("Query parameters that are none of the message's."),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal(1),
+  listen: listen.prefault({}),
+  admin: z
+    .strictObject({
+      host: z
+        .enum(["127.0.0.1", "::1", "localhost"])
+        .default("127.0.0.1")
+        .describe("A loopback address: the admin has no authentication of its own."),
+      port: port.default(9901),
+    })
+    .prefault({}),
+  schema: z.array(schemaSource).min(1),
+  upstreams: z.record(name, upstream),
+  auth: z.strictObject({ issuers: z.record(name, issuer).default({}) }).prefault({}),
+  limits: z.record(name, limit).default({}),
+  defaults: z
+    .strictObject({
+      timeout: duration("The longest that a unary call may take.").prefault("15s"),
+      cors: cors.optional(),
+    })
+    .prefault({}),
+  routes: z.array(route).min(1),
+  transcoding: transcoding.prefault({}),
+  telemetry: z
+    .strictObject({
+      accessLog: z.enum(["json", "off"]).default("json"),
+      log: z.enum(["debug", "info", "warn", "error"]).default("info"),
+    })
+    .prefault({}),
+  drain: duration("How long running calls may take to end when the gateway stops.").prefault("30s"),
+});
+
+export type ParsedConfig = z.output<typeof configSchema>;
