@@ -1,0 +1,68 @@
+import { type Call, codeName, type Filter, type Payload, type Reply, RpcError, type StreamReply } from "#rpc";
+import type { LineSink } from "#telemetry";
+
+/** One line of JSON for each call, when it has ended. */
+export function accessLogFilter(sink: LineSink): Filter {
+  return (next) => async (call) => {
+    let reply: Reply;
+    try {
+      reply = await next(call);
+    } catch (thrown) {
+      sink.write(line(call, RpcError.from(thrown), undefined));
+      throw thrown;
+    }
+    if (reply.kind === "unary") {
+      sink.write(line(call, undefined, undefined));
+      return reply;
+    }
+    return { ...reply, responses: counted(call, reply, sink) };
+  };
+}
+
+async function* counted(call: Call, reply: StreamReply, sink: LineSink): AsyncGenerator<Payload> {
+  let failure: RpcError | undefined;
+  let messages = 0;
+  try {
+    for await (const payload of reply.responses) {
+      messages++;
+      yield payload;
+    }
+  } catch (thrown) {
+    failure = RpcError.from(thrown);
+    throw thrown;
+  } finally {
+    sink.write(line(call, failure, messages));
+  }
+}
+
+/** Milliseconds with three digits after the point. */
+function ms(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+function line(call: Call, error: RpcError | undefined, messages: number | undefined): string {
+  const { context, method } = call;
+  const record = {
+    time: new Date().toISOString(),
+    level: "info",
+    message: "access",
+    id: context.requestId,
+    protocol: context.protocol,
+    http: context.httpMethod,
+    path: context.httpPath,
+    route: context.route,
+    method: method.name,
+    code: codeName(error?.code ?? 0),
+    reason: error?.reason,
+    caller: context.principal?.subject,
+    peer: context.peer.address,
+    upstream: context.upstream,
+    endpoint: context.endpoint,
+    attempts: context.attempts,
+    messages,
+    ms: ms(performance.now() - context.startedAt),
+    upstreamMs: context.upstreamMs === undefined ? undefined : ms(context.upstreamMs),
+    queuedMs: context.queuedMs === 0 ? undefined : ms(context.queuedMs),
+  };
+  return `${JSON.stringify(record)}\n`;
+}

@@ -1,0 +1,1 @@
+export { accessLogFilter } from "./filter.ts";

@@ -1,0 +1,1 @@
+export { scopesFilter } from "./filter.ts";

@@ -1,0 +1,2 @@
+export { concurrencyLimitFilter } from "./filter.ts";
+export { Gate, type GateOptions } from "./gate.ts";

@@ -1,0 +1,1 @@
+export { type DeadlinePolicy, deadlineFilter } from "./filter.ts";

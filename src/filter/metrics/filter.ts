@@ -1,0 +1,94 @@
+import { type Code, codeName, type Filter, type Payload, type Reply, RpcError, type StreamReply } from "#rpc";
+import type { Counter, Histogram, Meter } from "#telemetry";
+
+/** Counts and times the calls of one method. Its series are looked up once per protocol and code. */
+export function metricsFilter(meter: Meter, method: string): Filter {
+  const inFlight = meter.gauge("dragoman_requests_in_flight", "Calls under way.", { method });
+  const byProtocol = new Map<string, ProtocolSeries>();
+  const seriesOf = (protocol: string): ProtocolSeries => {
+    let series = byProtocol.get(protocol);
+    if (series === undefined) {
+      series = new ProtocolSeries(meter, method, protocol);
+      byProtocol.set(protocol, series);
+    }
+    return series;
+  };
+  return (next) => async (call) => {
+    const series = seriesOf(call.context.protocol);
+    const { startedAt } = call.context;
+    inFlight.add(1);
+    const end = (error: RpcError | undefined): void => {
+      inFlight.add(-1);
+      series.duration.observe((performance.now() - startedAt) / 1000);
+      series.total(error?.code ?? 0).add();
+      if (error?.reason !== undefined) series.refused(error.reason).add();
+    };
+    let reply: Reply;
+    try {
+      reply = await next(call);
+    } catch (thrown) {
+      end(RpcError.from(thrown));
+      throw thrown;
+    }
+    if (reply.kind === "unary") {
+      end(undefined);
+      return reply;
+    }
+    return { ...reply, responses: observed(reply, end) };
+  };
+}
+
+async function* observed(
+  reply: StreamReply,
+  end: (error: RpcError | undefined) => void,
+): AsyncGenerator<Payload> {
+  let failure: RpcError | undefined;
+  try {
+    yield* reply.responses;
+  } catch (thrown) {
+    failure = RpcError.from(thrown);
+    throw thrown;
+  } finally {
+    end(failure);
+  }
+}
+
+class ProtocolSeries {
+  readonly duration: Histogram;
+  readonly #meter: Meter;
+  readonly #labels: { readonly method: string; readonly protocol: string };
+  readonly #totals: (Counter | undefined)[] = [];
+
+  constructor(meter: Meter, method: string, protocol: string) {
+    this.#meter = meter;
+    this.#labels = { method, protocol };
+    this.duration = meter.histogram(
+      "dragoman_request_duration_seconds",
+      "Time from head to end of a call.",
+      this.#labels,
+    );
+  }
+
+  total(code: Code): Counter {
+    let counter = this.#totals[code];
+    if (counter === undefined) {
+      const labels = { ...this.#labels, code: codeName(code) };
+      counter = this.#meter.counter(
+        "dragoman_requests_total",
+        "Calls that have ended, by their status.",
+        labels,
+      );
+      this.#totals[code] = counter;
+    }
+    return counter;
+  }
+
+  refused(reason: string): Counter {
+    const labels = { ...this.#labels, reason };
+    return this.#meter.counter(
+      "dragoman_refusals_total",
+      "Calls that the gateway itself refused or failed.",
+      labels,
+    );
+  }
+}

@@ -1,0 +1,1 @@
+export { metricsFilter } from "./filter.ts";
