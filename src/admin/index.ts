@@ -1,0 +1,1 @@
+export { type Admin, type AdminOptions, startAdmin } from "./server.ts";

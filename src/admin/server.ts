@@ -1,0 +1,135 @@
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { PrometheusMeter } from "#telemetry";
+import { statusPage } from "./page.ts";
+
+/** Why the gateway is not ready; empty when it is. */
+export type NotReadyReasons = readonly string[];
+
+export interface AdminOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly meter: PrometheusMeter;
+  readonly notReady: () => NotReadyReasons;
+  /** What `/api/NAME` shows. Never credentials. */
+  readonly views: Readonly<Record<string, () => unknown>>;
+  /** What `POST /api/NAME` does; what it resolves to is shown. */
+  readonly actions: Readonly<Record<string, () => Promise<unknown>>>;
+}
+
+export interface Admin {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves health, metrics and live state on an address of its own. Rejects when the port is taken. */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const server = http.createServer((request, response) => {
+    answer(request, response, options).catch(() => {
+      if (!response.headersSent) send(response, 500, { error: "internal error" });
+      else response.destroy();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host: options.host, port: options.port }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): Promise<void> {
+  if (!isLocal(request)) {
+    send(response, 403, { error: "the admin answers requests for a loopback address alone" });
+    return;
+  }
+  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  const name = path.startsWith("/api/") ? path.slice("/api/".length) : undefined;
+  const action =
+    name !== undefined && Object.hasOwn(options.actions, name) ? options.actions[name] : undefined;
+  const wanted = action === undefined ? ["GET", "HEAD"] : ["POST"];
+  const known =
+    action !== undefined ||
+    fixedPaths.has(path) ||
+    (name !== undefined && Object.hasOwn(options.views, name));
+  if (!known) {
+    send(response, 404, { error: "no such path" });
+    return;
+  }
+  if (!wanted.includes(request.method ?? "")) {
+    response.setHeader("allow", wanted.join(", "));
+    send(response, 405, { error: "this path does not take that HTTP method" });
+    return;
+  }
+  if (action !== undefined) {
+    request.resume();
+    send(response, 200, (await action()) ?? {});
+  } else if (name !== undefined) send(response, 200, options.views[name]?.());
+  else answerFixed(path, response, options);
+}
+
+const fixedPaths: ReadonlySet<string> = new Set(["/", "/livez", "/readyz", "/metrics"]);
+
+function answerFixed(path: string, response: ServerResponse, { meter, notReady }: AdminOptions): void {
+  switch (path) {
+    case "/livez":
+      send(response, 200, { status: "alive" });
+      return;
+    case "/readyz": {
+      const reasons = notReady();
+      send(
+        response,
+        reasons.length === 0 ? 200 : 503,
+        reasons.length === 0 ? { status: "ready" } : { status: "not ready", reasons },
+      );
+      return;
+    }
+    case "/metrics":
+      response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
+      response.end(meter.expose());
+      return;
+    default:
+      response.writeHead(200, {
+        "content-type": "text/html; charset=utf-8",
+        "content-security-policy":
+          "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'",
+        "x-frame-options": "DENY",
+      });
+      response.end(statusPage);
+  }
+}
+
+/** Only names that a web page elsewhere cannot have its own address resolve to, and no page of another origin. */
+function isLocal(request: IncomingMessage): boolean {
+  const host = request.headers.host ?? "";
+  if (!/^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)) return false;
+  const { origin } = request.headers;
+  return origin === undefined || origin === `http://${host}`;
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(`${JSON.stringify(body, replacer, 2)}\n`);
+}
+
+const secret = /(?:password|secret|token|authorization|private|apikey|api_key)/i;
+
+/** Maps as objects; what is named like a secret is withheld, whatever it is. */
+function replacer(key: string, value: unknown): unknown {
+  if (secret.test(key) && typeof value === "string") return "(withheld)";
+  if (value instanceof Map) return Object.fromEntries(value);
+  return typeof value === "bigint" ? value.toString() : value;
+}
