@@ -475,8 +475,8 @@ export declare type UpdateProductRequest = Message<"shop.v1.UpdateProductRequest
   product?: Product | undefined;
 
   /**
-   * Which fields to change. A gateway fills it in from the body of a PATCH; `*`, or nothing at all, replaces the whole
-   * product.
+   * Which fields to change. A gateway fills it in from the body of a PATCH. Without it, every field that has a value
+   * is changed; `*` replaces the whole product.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
