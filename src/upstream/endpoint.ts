@@ -1,110 +1,107 @@
 import type Bottleneck from "bottleneck";
 import type { Logger } from "#telemetry";
-import { followHealth } from "./health.ts";
+import { followHealth, type Verdict } from "./health.ts";
 import type { HealthOptions } from "./options.ts";
 import type { Connectivity, Transport } from "./transport.ts";
 
-/** `unknown` until the first answer; `unchecked` where nobody asks, or the server cannot tell. */
-export type Health = "unknown" | "serving" | "not_serving" | "unchecked";
+/** Whether an endpoint is connected, and, once it is, whether it wants calls. Only `ready` gets any. */
+export type EndpointState =
+  | { readonly kind: "connecting" }
+  /** Connected; its health has not been told yet. */
+  | { readonly kind: "probing" }
+  /** `unchecked` where nobody asks, or the server cannot tell. */
+  | { readonly kind: "ready"; readonly health: "serving" | "unchecked" }
+  | { readonly kind: "unhealthy"; readonly health: "not_serving" | "no_answer" }
+  /** Not connected, and waiting for the next attempt. */
+  | { readonly kind: "failed" }
+  | { readonly kind: "closed" };
 
 export interface EndpointOptions {
   readonly transport: Transport;
   readonly health: HealthOptions;
   readonly probes: Bottleneck;
   readonly logger: Logger;
-  /** Called whenever `ready` may have changed. */
+  /** Called after each change of state. */
   readonly onChange: () => void;
 }
 
-/** One address of an upstream: whether it is connected, and whether it wants calls. */
+/** One address of an upstream. Connects at once, and again whenever it was disconnected, until closed. */
 export class Endpoint {
+  readonly address: string;
   readonly transport: Transport;
   readonly #options: EndpointOptions;
-  #health: Health;
+  #state: EndpointState = { kind: "connecting" };
+  /** Ends the questions for the health of the present connection. */
   #following: AbortController | undefined;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
     this.transport = options.transport;
-    this.#health = options.health.enabled ? "unknown" : "unchecked";
-    this.transport.onConnectivity((connectivity) => this.#connectivityChanged(connectivity));
+    this.address = options.transport.address;
+    this.transport.onConnectivity((connectivity) => this.#onConnectivity(connectivity));
     this.transport.connect();
   }
 
-  get address(): string {
-    return this.transport.address;
+  get state(): EndpointState {
+    return this.#state;
   }
 
-  get connectivity(): Connectivity {
-    return this.transport.connectivity;
-  }
-
-  get health(): Health {
-    return this.#health;
-  }
-
-  /** Calls may go here. */
-  get ready(): boolean {
-    return this.connectivity === "ready" && (this.#health === "serving" || this.#health === "unchecked");
-  }
-
-  /** It may become ready by itself within moments: worth waiting for. */
+  /** It may become ready within moments: worth waiting for. */
   get pending(): boolean {
-    const { connectivity } = this;
-    if (connectivity === "connecting" || connectivity === "idle") return true;
-    return connectivity === "ready" && this.#health === "unknown";
+    return this.#state.kind === "connecting" || this.#state.kind === "probing";
   }
 
-  async close(graceMs: number): Promise<void> {
+  /** Takes no more calls; resolves when those under way have ended, or after `graceMs`. */
+  close(graceMs: number): Promise<void> {
+    return this.transport.close(graceMs);
+  }
+
+  #onConnectivity(connectivity: Connectivity): void {
     this.#following?.abort();
     this.#following = undefined;
-    await this.transport.close(graceMs);
+    if (connectivity !== "ready") {
+      this.#become({ kind: connectivity === "idle" ? "connecting" : connectivity });
+    } else if (this.#options.health.enabled) {
+      this.#become({ kind: "probing" });
+      this.#followHealth();
+    } else this.#become({ kind: "ready", health: "unchecked" });
   }
 
-  #connectivityChanged(connectivity: Connectivity): void {
-    const { health, logger, onChange } = this.#options;
-    if (connectivity === "ready" && health.enabled) this.#follow();
-    else if (connectivity !== "ready") {
-      this.#following?.abort();
-      this.#following = undefined;
-      if (health.enabled) this.#health = "unknown";
-    }
-    logger.debug("endpoint", { address: this.address, connectivity });
-    onChange();
-  }
-
-  #follow(): void {
-    this.#following?.abort();
+  #followHealth(): void {
     const following = new AbortController();
     this.#following = following;
-    const { health, probes } = this.#options;
-    followHealth(
-      {
-        transport: this.transport,
-        options: health,
-        probes,
-        onVerdict: (serving) => this.#verdict(following.signal, serving ? "serving" : "not_serving"),
-        onUnchecked: () => this.#verdict(following.signal, "unchecked"),
-      },
-      following.signal,
-    ).catch((error) => {
+    const { transport, health, probes, logger } = this.#options;
+    const onVerdict = (verdict: Verdict, why?: string): void => {
+      if (!following.signal.aborted) this.#onVerdict(verdict, why);
+    };
+    followHealth({ transport, options: health, probes, onVerdict }, following.signal).catch((cause) => {
       if (following.signal.aborted) return;
-      this.#options.logger.error("the health of an endpoint cannot be followed", {
-        address: this.address,
-        error,
-      });
-      this.#verdict(following.signal, "unchecked");
+      logger.error("the health of an endpoint can no longer be followed", { address: this.address, cause });
+      onVerdict("unchecked");
     });
   }
 
-  #verdict(signal: AbortSignal, health: Health): void {
-    if (signal.aborted || this.#health === health) return;
-    const before = this.#health;
-    this.#health = health;
+  #onVerdict(verdict: Verdict, why: string | undefined): void {
+    const { logger } = this.#options;
+    const before = this.#state;
+    if ("health" in before && before.health === verdict) return;
+    if (verdict === "not_serving" || verdict === "no_answer") {
+      logger.warn("an endpoint is unhealthy", { address: this.address, health: verdict, code: why });
+      this.#become({ kind: "unhealthy", health: verdict });
+      return;
+    }
+    if (verdict === "unchecked") {
+      logger.info("an endpoint has no health service and is taken to serve", { address: this.address });
+    } else if (before.kind === "unhealthy") {
+      logger.info("an endpoint is healthy again", { address: this.address });
+    }
+    this.#become({ kind: "ready", health: verdict });
+  }
+
+  #become(state: EndpointState): void {
     const { logger, onChange } = this.#options;
-    if (health === "not_serving") logger.warn("an endpoint does not serve", { address: this.address });
-    else if (before === "not_serving") logger.info("an endpoint serves again", { address: this.address });
-    if (health === "unchecked") logger.debug("an endpoint has no health service", { address: this.address });
+    logger.debug("an endpoint changed", { address: this.address, from: this.#state.kind, to: state.kind });
+    this.#state = state;
     onChange();
   }
 }

@@ -10,34 +10,32 @@ interface HealthResponse {
   readonly status: string;
 }
 
-const file = "grpc/health/v1/health.proto";
+type HealthMethod = MethodDefinition<HealthRequest, HealthResponse>;
 
-/** The gateway is itself a client of this one service: its messages come from the `.proto` as it stands. */
-const definitions = loadSync(file, {
-  includeDirs: [path.join(packageRoot, "src/schema/imports")],
-  enums: String,
-});
+const service = "grpc.health.v1.Health";
 
-function methodOf(name: "Check" | "Watch"): MethodDefinition<HealthRequest, HealthResponse> {
-  const service = definitions["grpc.health.v1.Health"];
-  if (service === undefined || !(name in service)) throw new Error(`${file} has no method ${name}`);
-  return (service as Record<string, MethodDefinition<HealthRequest, HealthResponse>>)[
-    name
-  ] as MethodDefinition<HealthRequest, HealthResponse>;
+export const checkPath = `/${service}/Check`;
+export const watchPath = `/${service}/Watch`;
+
+let loaded: HealthMethod | undefined;
+
+/** Both methods have the same messages. Read from the `.proto` when first needed. */
+function messages(): HealthMethod {
+  if (loaded === undefined) {
+    const file = path.join(packageRoot, "src/schema/imports/grpc/health/v1/health.proto");
+    const definition = loadSync(file, { enums: String, defaults: true })[service];
+    if (definition === undefined || !("Check" in definition)) throw new Error(`${file} lacks ${service}`);
+    loaded = (definition as Readonly<Record<"Check", HealthMethod>>).Check;
+  }
+  return loaded;
 }
 
-const check = methodOf("Check");
-const watch = methodOf("Watch");
-
-export const checkPath = check.path;
-export const watchPath = watch.path;
-
-export function encodeHealthRequest(service: string): Uint8Array {
-  return check.requestSerialize({ service });
+export function encodeHealthRequest(name: string): Uint8Array {
+  return messages().requestSerialize({ service: name });
 }
 
-/** True for SERVING; every other status, known or not, means that no calls are wanted. */
+/** True for SERVING; every other status, known or not, means that no calls are wanted. @throws for other bytes */
 export function decodeServing(message: Uint8Array): boolean {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-  return check.responseDeserialize(bytes).status === "SERVING";
+  return messages().responseDeserialize(bytes).status === "SERVING";
 }

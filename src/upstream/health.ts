@@ -1,111 +1,138 @@
 import type Bottleneck from "bottleneck";
-import { Code, Metadata } from "#rpc";
-import { Backoff } from "./backoff.ts";
+import { Code, codeName, Metadata, RpcError } from "#rpc";
+import { Backoff, jittered } from "./backoff.ts";
 import { checkPath, decodeServing, encodeHealthRequest, watchPath } from "./health-protocol.ts";
 import type { HealthOptions } from "./options.ts";
-import type { Transport } from "./transport.ts";
-import { TransportError } from "./transport-error.ts";
+import { pause } from "./pause.ts";
+import type { Transport, TransportCall } from "./transport.ts";
 
-export interface HealthCheckOptions {
+/** What a server says of its health, or that it says nothing: `unchecked` when it has no health service at all. */
+export type Verdict = "serving" | "not_serving" | "no_answer" | "unchecked";
+
+export interface HealthCheck {
   readonly transport: Transport;
   readonly options: HealthOptions;
-  /** Bounds the probes of all endpoints together. */
+  /** Bounds the probes that are under way at once. */
   readonly probes: Bottleneck;
-  /** Called with each verdict, the first included. */
-  readonly onVerdict: (serving: boolean) => void;
-  /** Called once when the server offers no health protocol at all. */
-  readonly onUnchecked: () => void;
+  /** Called with each verdict, the first included; `why` is the name of the code that an unanswered question ended with. */
+  readonly onVerdict: (verdict: Verdict, why?: string) => void;
 }
 
+/** Milliseconds between two attempts to watch. */
+const watchAgain = { initialMs: 200, maxMs: 5000 };
+
 /**
- * Asks one endpoint for its health for as long as one connection lasts: by `Watch`, or, where that is not implemented,
- * by `Check` at an interval. A server that implements neither is taken to serve (gRFC A17). Aborting ends it.
+ * Asks one endpoint for its health for as long as its connection lasts: by `Watch`, or, where that is not implemented,
+ * by `Check` at an interval. A server that implements neither is taken to serve (gRFC A17). Resolves when aborted, or
+ * when there is nothing to ask.
  */
-export async function followHealth(check: HealthCheckOptions, signal: AbortSignal): Promise<void> {
-  if (check.options.watch && (await watch(check, signal)) === "done") return;
+export async function followHealth(check: HealthCheck, signal: AbortSignal): Promise<void> {
+  if (check.options.watch) {
+    const backoff = new Backoff(watchAgain.initialMs, watchAgain.maxMs);
+    for (;;) {
+      const code = await watch(check, signal, () => backoff.reset());
+      if (signal.aborted) return;
+      if (code === Code.UNIMPLEMENTED) break;
+      check.onVerdict("no_answer", codeName(code));
+      await pause(backoff.next(), signal);
+      if (signal.aborted) return;
+    }
+  }
   await poll(check, signal);
 }
 
-/** "unimplemented" when the server has no `Watch`; "done" when aborted. */
-async function watch(check: HealthCheckOptions, signal: AbortSignal): Promise<"unimplemented" | "done"> {
+/** Watches until the stream ends; the code that it ended with. The first answer must come in time. */
+async function watch(check: HealthCheck, signal: AbortSignal, onAnswer: () => void): Promise<Code> {
   const { transport, options, onVerdict } = check;
-  const backoff = new Backoff(200, 5000);
-  while (!signal.aborted) {
-    try {
-      const reply = await transport.stream(
-        { path: watchPath, header: new Metadata(), deadline: undefined, signal },
-        one(encodeHealthRequest(options.service)),
-      );
-      for await (const message of reply.messages) {
-        backoff.reset();
-        onVerdict(decodeServing(message));
-      }
-    } catch (error) {
-      if (signal.aborted) return "done";
-      if (error instanceof TransportError && error.status === Code.UNIMPLEMENTED) return "unimplemented";
+  const limit = limitTime(signal, options.timeoutMs);
+  try {
+    const request = encodeHealthRequest(options.service);
+    const { messages } = await transport.stream(healthCall(watchPath, limit.signal), sole(request));
+    for await (const message of messages) {
+      limit.lift();
+      onAnswer();
+      onVerdict(decodeServing(message) ? "serving" : "not_serving");
     }
-    if (signal.aborted) return "done";
-    onVerdict(false);
-    await pause(backoff.next(), signal);
+    return Code.OK;
+  } catch (error) {
+    return RpcError.from(error).code;
+  } finally {
+    limit.end();
   }
-  return "done";
 }
 
-async function poll(check: HealthCheckOptions, signal: AbortSignal): Promise<void> {
+async function poll(check: HealthCheck, signal: AbortSignal): Promise<void> {
   const { options, onVerdict } = check;
   let failures = 0;
   let successes = 0;
-  let first = true;
-  while (!signal.aborted) {
+  for (let first = true; !signal.aborted; first = false) {
     const outcome = await check.probes.schedule(() => probe(check, signal));
     if (signal.aborted) return;
-    if (outcome === "unimplemented") {
-      check.onUnchecked();
+    if (outcome === Code.UNIMPLEMENTED) {
+      onVerdict("unchecked");
       return;
     }
     if (outcome === "serving") {
       failures = 0;
-      // The first good answer is enough for an endpoint that has never served.
-      if (++successes >= options.healthyAfter || first) onVerdict(true);
+      // At the start one good answer is enough.
+      if (++successes >= options.healthyAfter || first) onVerdict("serving");
     } else {
       successes = 0;
-      // A clear no counts at once; a missing answer may be bad luck.
-      if (outcome === "not_serving" || ++failures >= options.unhealthyAfter || first) onVerdict(false);
+      if (outcome === "not_serving") onVerdict("not_serving");
+      // A missing answer may be bad luck.
+      else if (++failures >= options.unhealthyAfter || first) onVerdict("no_answer", codeName(outcome));
     }
-    first = false;
-    await pause(options.intervalMs * (0.9 + Math.random() * 0.2), signal);
+    await pause(jittered(options.intervalMs, 0.1), signal);
   }
 }
 
-type ProbeOutcome = "serving" | "not_serving" | "failed" | "unimplemented";
-
-async function probe({ transport, options }: HealthCheckOptions, signal: AbortSignal): Promise<ProbeOutcome> {
+/** Asks once; a code when there was no answer. */
+async function probe(check: HealthCheck, signal: AbortSignal): Promise<"serving" | "not_serving" | Code> {
+  const { transport, options } = check;
+  const limit = limitTime(signal, options.timeoutMs);
   try {
-    const deadline = Date.now() + options.timeoutMs;
-    const call = { path: checkPath, header: new Metadata(), deadline, signal };
+    const call = healthCall(checkPath, limit.signal);
     const { message } = await transport.unary(call, encodeHealthRequest(options.service));
     return decodeServing(message) ? "serving" : "not_serving";
   } catch (error) {
-    if (!(error instanceof TransportError)) return "failed";
-    if (error.status === Code.UNIMPLEMENTED) return "unimplemented";
-    return error.status === Code.NOT_FOUND ? "not_serving" : "failed";
+    const { code } = RpcError.from(error);
+    // The server does not know the service: what `Watch` calls SERVICE_UNKNOWN.
+    return code === Code.NOT_FOUND ? "not_serving" : code;
+  } finally {
+    limit.end();
   }
 }
 
-async function* one(message: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield message;
+function healthCall(path: string, signal: AbortSignal): TransportCall {
+  return { path, header: new Metadata(), deadline: undefined, signal, previousAttempts: 0 };
 }
 
-/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const settle = (): void => {
+interface TimeLimit {
+  /** Aborted with the outer signal, and when the time is over. */
+  readonly signal: AbortSignal;
+  /** From now on there is no limit. */
+  lift(): void;
+  end(): void;
+}
+
+function limitTime(outer: AbortSignal, ms: number): TimeLimit {
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(outer.reason);
+  if (outer.aborted) onAbort();
+  else outer.addEventListener("abort", onAbort);
+  const timer = setTimeout(() => {
+    controller.abort(new RpcError(Code.DEADLINE_EXCEEDED, "the health was not told in time"));
+  }, ms);
+  return {
+    signal: controller.signal,
+    lift: () => clearTimeout(timer),
+    end() {
       clearTimeout(timer);
-      signal.removeEventListener("abort", settle);
-      resolve();
-    };
-    const timer = setTimeout(settle, ms);
-    signal.addEventListener("abort", settle, { once: true });
-    if (signal.aborted) settle();
-  });
+      outer.removeEventListener("abort", onAbort);
+    },
+  };
+}
+
+async function* sole(message: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield message;
 }

@@ -20,12 +20,12 @@ export interface HealthOptions {
   readonly intervalMs: number;
   /** Milliseconds that one answer may take. */
   readonly timeoutMs: number;
-  /** Failures in a row, or successes, that change the verdict. */
+  /** Failures in a row, or successes, that change the verdict. A clear NOT_SERVING counts at once. */
   readonly unhealthyAfter: number;
   readonly healthyAfter: number;
 }
 
-/** A named upstream, as parsed from the configuration. */
+/** A named upstream, as parsed from the configuration. Calls go to its ready endpoints in turn. */
 export interface UpstreamOptions {
   readonly name: string;
   readonly target: UpstreamTarget;
@@ -50,4 +50,12 @@ export const defaultHealth: HealthOptions = {
   timeoutMs: 1000,
   unhealthyAfter: 2,
   healthyAfter: 1,
+};
+
+/** What an upstream has that says only its name and target. The message limit is gRPC's own default. */
+export const defaultUpstream: Omit<UpstreamOptions, "name" | "target"> = {
+  tls: undefined,
+  health: defaultHealth,
+  connectTimeoutMs: 2000,
+  maxMessageBytes: 4 * 1024 * 1024,
 };

@@ -1,24 +1,21 @@
-import type { Endpoint } from "./endpoint.ts";
-
 /** Chooses among ready endpoints. Immutable but for its position; built anew when endpoints change. */
-export type Picker = (tried: readonly string[]) => Endpoint | undefined;
+export type Picker<T> = (tried: readonly string[]) => T | undefined;
 
 /** Each in turn; those that a call has tried already come last. */
-export function roundRobin(ready: readonly Endpoint[]): Picker {
-  if (ready.length === 0) return () => undefined;
+export function roundRobin<T extends { readonly address: string }>(ready: readonly T[]): Picker<T> {
+  const count = ready.length;
   // Not all pickers of all processes shall begin with the same endpoint.
-  let next = Math.floor(Math.random() * ready.length);
+  let position = Math.floor(Math.random() * count);
   return (tried) => {
-    if (tried.length > 0) {
-      for (let i = 0; i < ready.length; i++) {
-        const endpoint = ready[(next + i) % ready.length] as Endpoint;
-        if (tried.includes(endpoint.address)) continue;
-        next = (next + i + 1) % ready.length;
-        return endpoint;
-      }
+    for (let i = 0; i < count; i++) {
+      const at = (position + i) % count;
+      const endpoint = ready[at] as T;
+      if (tried.length > 0 && tried.includes(endpoint.address)) continue;
+      position = (at + 1) % count;
+      return endpoint;
     }
-    const endpoint = ready[next] as Endpoint;
-    next = (next + 1) % ready.length;
+    const endpoint = ready[position];
+    position = (position + 1) % count;
     return endpoint;
   };
 }

@@ -8,15 +8,20 @@ export interface TransportCall {
   /** `/pkg.Service/Method` */
   readonly path: string;
   readonly header: Metadata;
-  /** Milliseconds since the epoch; sent on as the time remaining. */
+  /** Milliseconds since the epoch; sent on as the time remaining. It is `signal` that ends the call when it has passed. */
   readonly deadline: number | undefined;
+  /** Cancels the call at once; the call then rejects with the signal's reason. */
   readonly signal: AbortSignal;
+  /** Attempts of the same call that upstreams may have seen before this one (gRFC A6). */
+  readonly previousAttempts: number;
 }
 
 /** What an attempt came to know before it failed: decides whether another endpoint may try. */
 export type Progress =
-  /** The request never left, or the peer says that it did not process it. */
+  /** The request never left. */
   | "not_started"
+  /** It left, and the peer says that it did not process it. */
+  | "refused"
   /** It may have been processed. */
   | "processed";
 
@@ -35,12 +40,15 @@ export interface TransportStreamReply {
 }
 
 /**
- * The port to one endpoint: one (logical) connection that carries calls. Balancing, health and ejection sit above it
- * and never know which implementation it is. Failures are TransportError.
+ * The port to one endpoint: one (logical) connection that carries calls, and that is made anew by itself when it is
+ * lost. Balancing, health and ejection sit above it and never know which implementation it is. Failures are
+ * TransportError, or the reason of the call's signal, or whatever the source of the requests threw.
  */
 export interface Transport {
   readonly address: string;
   readonly connectivity: Connectivity;
+  /** Calls that have begun and not ended. */
+  readonly inFlight: number;
   /** Starts connecting if idle. */
   connect(): void;
   /** Called on each change of connectivity, until close. */

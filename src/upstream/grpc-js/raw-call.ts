@@ -1,0 +1,34 @@
+import type { Channel, Metadata as GrpcMetadata } from "@grpc/grpc-js";
+import { isGrpc } from "./status.ts";
+
+/**
+ * grpc-js' call below its streams and interceptors: messages are pulled one by one, and a write tells when it has been
+ * taken, so that backpressure needs no buffers in between.
+ */
+export type RawCall = ReturnType<Channel["createCall"]>;
+
+/** Opened calls are told of by this, so that whoever closes can end them. */
+export interface ActiveCall {
+  /** Ends the call at once, with this error. */
+  cancel(error: Error): void;
+}
+
+/** What a call needs of the connection that it is on. */
+export interface CallOwner {
+  /** The connection takes no more calls, or is gone. */
+  readonly lost: boolean;
+  started(call: RawCall): boolean;
+  add(call: ActiveCall): void;
+  remove(call: ActiveCall): void;
+}
+
+/** Whether a header came from something that is not a gRPC server. */
+export function isForeign(metadata: GrpcMetadata): boolean {
+  const contentType = metadata.get("content-type")[0];
+  return typeof contentType !== "string" || !isGrpc(contentType);
+}
+
+/** grpc-js wants Buffers. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,150 @@
+import { type ChannelCredentials, connectivityState } from "@grpc/grpc-js";
+import { Code, RpcError } from "#rpc";
+import { Backoff } from "../backoff.ts";
+import type {
+  Connectivity,
+  Transport,
+  TransportCall,
+  TransportStreamReply,
+  TransportUnaryReply,
+} from "../transport.ts";
+import { abortReason, notConnected } from "../transport-error.ts";
+import { Connection, type ConnectionOptions, createCredentials } from "./connection.ts";
+import type { ActiveCall } from "./raw-call.ts";
+import { streamCall } from "./stream.ts";
+import { unaryCall } from "./unary.ts";
+
+export interface GrpcJsOptions extends ConnectionOptions {
+  /** Milliseconds until the server's SETTINGS must have come. */
+  readonly connectTimeoutMs: number;
+}
+
+/** Milliseconds between attempts to connect: short, so that a server that was restarted is back within a second or so. */
+const reconnect = { initialMs: 100, maxMs: 2000 };
+
+/** A connection that held for so many milliseconds was a good one: when it is lost, the next attempt is made at once. */
+const steadyMs = 1000;
+
+/**
+ * Calls by `@grpc/grpc-js`: raw bytes, no balancing and no retries of its making. A connection that is lost is thrown
+ * away and a new one made, so that connecting, its time limit and its backoff are decided here and not in grpc-js.
+ */
+export class GrpcJsTransport implements Transport {
+  readonly address: string;
+  readonly #options: GrpcJsOptions;
+  readonly #credentials: ChannelCredentials;
+  readonly #backoff = new Backoff(reconnect.initialMs, reconnect.maxMs);
+  readonly #listeners: ((connectivity: Connectivity) => void)[] = [];
+  readonly #calls = new Set<ActiveCall>();
+  #connectivity: Connectivity = "idle";
+  #connection: Connection | undefined;
+  /** When the connection became ready, by `performance.now()`. */
+  #readyAt: number | undefined;
+  /** For the time limit of an attempt to connect, or for the next attempt. */
+  #timer: NodeJS.Timeout | undefined;
+  #onDrained: (() => void) | undefined;
+
+  constructor(options: GrpcJsOptions) {
+    this.address = options.address;
+    this.#options = options;
+    this.#credentials = createCredentials(options.tls);
+  }
+
+  get connectivity(): Connectivity {
+    return this.#connectivity;
+  }
+
+  get inFlight(): number {
+    return this.#calls.size;
+  }
+
+  connect(): void {
+    if (this.#connectivity === "idle") this.#open();
+  }
+
+  onConnectivity(listener: (connectivity: Connectivity) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async unary(call: TransportCall, message: Uint8Array): Promise<TransportUnaryReply> {
+    const connection = this.#ready(call.signal);
+    return unaryCall(connection.createCall(call.path), connection, call, message);
+  }
+
+  async stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply> {
+    const connection = this.#ready(call.signal);
+    return streamCall(connection.createCall(call.path), connection, call, messages);
+  }
+
+  async close(graceMs: number): Promise<void> {
+    if (this.#connectivity === "closed") return;
+    const connection = this.#connection;
+    this.#connection = undefined;
+    clearTimeout(this.#timer);
+    this.#become("closed");
+    if (this.#calls.size > 0) await this.#drained(graceMs);
+    const closing = new RpcError(Code.UNAVAILABLE, "the gateway is shutting down", { reason: "draining" });
+    for (const call of [...this.#calls]) call.cancel(closing);
+    connection?.close();
+  }
+
+  #drained(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.#onDrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** @throws TransportError unless there is a connection to send on */
+  #ready(signal: AbortSignal): Connection {
+    if (signal.aborted) throw abortReason(signal);
+    if (this.#connection === undefined || this.#readyAt === undefined) throw notConnected();
+    return this.#connection;
+  }
+
+  #open(): void {
+    const { connectTimeoutMs } = this.#options;
+    const connection = new Connection(this.#options, this.#credentials, this.#calls, () =>
+      this.#onDrained?.(),
+    );
+    this.#connection = connection;
+    this.#readyAt = undefined;
+    this.#timer = setTimeout(() => this.#lost(connection), connectTimeoutMs);
+    connection.watch((state) => {
+      if (connection !== this.#connection) return;
+      if (state === connectivityState.READY) {
+        clearTimeout(this.#timer);
+        this.#readyAt = performance.now();
+        this.#become("ready");
+      } else if (state !== connectivityState.CONNECTING) this.#lost(connection);
+    });
+    this.#become("connecting");
+  }
+
+  #lost(connection: Connection): void {
+    if (connection !== this.#connection) return;
+    clearTimeout(this.#timer);
+    const steady = this.#readyAt !== undefined && performance.now() - this.#readyAt >= steadyMs;
+    this.#connection = undefined;
+    this.#readyAt = undefined;
+    connection.lost = true;
+    // Not from within a callback of the very channel that is closed.
+    setImmediate(() => connection.close());
+    if (steady) {
+      this.#backoff.reset();
+      this.#open();
+    } else {
+      this.#timer = setTimeout(() => this.#open(), this.#backoff.next());
+      this.#become("failed");
+    }
+  }
+
+  #become(connectivity: Connectivity): void {
+    if (this.#connectivity === "closed") return;
+    this.#connectivity = connectivity;
+    for (const listener of this.#listeners) listener(connectivity);
+  }
+}

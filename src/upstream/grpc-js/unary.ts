@@ -1,0 +1,106 @@
+import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
+import { Code } from "#rpc";
+import type { TransportCall, TransportUnaryReply } from "../transport.ts";
+import { abortReason, brokenProtocol } from "../transport-error.ts";
+import { answerMetadata, requestMetadata } from "./metadata.ts";
+import { type ActiveCall, asBuffer, type CallOwner, isForeign, type RawCall } from "./raw-call.ts";
+import { failureOf, notGrpc } from "./status.ts";
+
+/** Makes one unary call. @throws TransportError, or the reason of the call's signal */
+export function unaryCall(
+  raw: RawCall,
+  owner: CallOwner,
+  call: TransportCall,
+  message: Uint8Array,
+): Promise<TransportUnaryReply> {
+  return new Promise((resolve, reject) => {
+    new UnaryExchange(raw, owner, call.signal, resolve, reject).start(call, message);
+  });
+}
+
+/** One request and its response. Also the listener that grpc-js reports to. */
+class UnaryExchange implements ActiveCall {
+  readonly #raw: RawCall;
+  readonly #owner: CallOwner;
+  readonly #signal: AbortSignal;
+  readonly #resolve: (reply: TransportUnaryReply) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
+  #ended = false;
+  #foreign = false;
+  #header: GrpcMetadata | undefined;
+  #message: Uint8Array | undefined;
+
+  constructor(
+    raw: RawCall,
+    owner: CallOwner,
+    signal: AbortSignal,
+    resolve: (reply: TransportUnaryReply) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#raw = raw;
+    this.#owner = owner;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  start(call: TransportCall, message: Uint8Array): void {
+    const raw = this.#raw;
+    this.#owner.add(this);
+    this.#signal.addEventListener("abort", this.#onAbort);
+    raw.start(requestMetadata(call), this);
+    raw.sendMessageWithContext({}, asBuffer(message));
+    raw.halfClose();
+    raw.startRead();
+  }
+
+  onReceiveMetadata(metadata: GrpcMetadata): void {
+    this.#header = metadata;
+    this.#foreign = isForeign(metadata);
+  }
+
+  onReceiveMessage(message: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#foreign) this.cancel(notGrpc(undefined));
+    else if (this.#message !== undefined) {
+      this.cancel(brokenProtocol("the upstream sent more than one response to a unary call"));
+    } else {
+      this.#message = message;
+      // The status comes only after the end of the messages has been read.
+      this.#raw.startRead();
+    }
+  }
+
+  onReceiveStatus(status: StatusObject): void {
+    if (!this.#end()) return;
+    if (status.code !== Code.OK) {
+      const started = this.#owner.started(this.#raw);
+      this.#reject(failureOf({ status, started, lost: this.#owner.lost, foreign: this.#foreign }));
+    } else if (this.#message === undefined) {
+      this.#reject(
+        this.#foreign
+          ? notGrpc(status)
+          : brokenProtocol("the upstream ended the call well without a response"),
+      );
+    } else {
+      const header = answerMetadata(this.#header);
+      this.#resolve({ header, message: this.#message, trailer: answerMetadata(status.metadata) });
+    }
+  }
+
+  cancel(error: Error): void {
+    if (!this.#end()) return;
+    this.#raw.cancelWithStatus(Code.CANCELLED, "");
+    this.#reject(error);
+  }
+
+  /** False when it had ended before. */
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#owner.remove(this);
+    return true;
+  }
+}
