@@ -37,6 +37,11 @@ export interface Transcoder {
     body: Uint8Array | undefined,
     contentType: string | undefined,
   ): Uint8Array;
+  /**
+   * The same where the client gives whole messages apart from path and query, as over WebSocket: any field may stand in
+   * the JSON, whatever the rule's body is. @param json undefined when path and query are all there is
+   */
+  whole(captures: readonly string[], query: string, json: Uint8Array | undefined): Uint8Array;
   /** A later message of a stream, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
   message(body: Uint8Array): Uint8Array;
   /** @throws RpcError INTERNAL for a message that is not what its schema says */
@@ -97,15 +102,31 @@ class RuleTranscoder implements Transcoder {
     if (captures.length === 0 && query === "" && this.#mask === undefined) return base;
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
-    const given = this.#bindQuery(query, base, parts);
+    const given = this.#bindQuery(query, base, parts, true);
     if (this.#mask !== undefined && content !== undefined && !given.has(this.#mask)) {
       this.#fillMask(this.#mask, content, base, parts);
     }
     return parts.length === 1 ? base : Buffer.concat(parts);
   }
 
+  whole(captures: readonly string[], query: string, json: Uint8Array | undefined): Uint8Array {
+    const base = json === undefined ? nothing : this.#wholeMessage(json);
+    const parts: Uint8Array[] = [base];
+    this.#bindPath(captures, base, parts);
+    this.#bindQuery(query, base, parts, false);
+    return parts.length === 1 ? base : Buffer.concat(parts);
+  }
+
   message(body: Uint8Array): Uint8Array {
     return this.#body(body, undefined);
+  }
+
+  #wholeMessage(json: Uint8Array): Uint8Array {
+    try {
+      return this.#codecs.message(this.#input).fromJson(json);
+    } catch (error) {
+      throw fromCodecError(error);
+    }
   }
 
   response(wire: Uint8Array): TranscodedResponse {
@@ -183,7 +204,7 @@ class RuleTranscoder implements Transcoder {
   }
 
   /** Encodes the parameters; returns the outermost fields that they set. */
-  #bindQuery(query: string, body: Uint8Array, parts: Uint8Array[]): Set<DescField> {
+  #bindQuery(query: string, body: Uint8Array, parts: Uint8Array[], byRule: boolean): Set<DescField> {
     const given = new Set<DescField>();
     if (query === "") return given;
     const parameters = parseQuery(query);
@@ -192,7 +213,7 @@ class RuleTranscoder implements Transcoder {
     const seen: (readonly DescField[])[] = [];
     for (const parameter of parameters as readonly Parameter[]) {
       if (this.#options.ignoredParameters.includes(parameter.key)) continue;
-      const violation = this.#bindParameter(parameter, seen, body, parts, given);
+      const violation = this.#bindParameter(parameter, seen, body, parts, given, byRule);
       if (violation !== undefined) violations.push(violation);
     }
     if (violations.length > 0) throw badRequest("malformed_query", violations);
@@ -205,6 +226,7 @@ class RuleTranscoder implements Transcoder {
     body: Uint8Array,
     parts: Uint8Array[],
     given: Set<DescField>,
+    byRule: boolean,
   ): Violation | undefined {
     const found = resolveParameter(this.#input, key);
     if (found === undefined) {
@@ -216,8 +238,10 @@ class RuleTranscoder implements Transcoder {
     const { path, mapKey } = found;
     const first = path[0] as DescField;
     const leaf = path.at(-1) as DescField;
-    if (this.rule.body === "*") return { field: key, description: "the whole message comes from the body" };
-    if (this.rule.body === first) return { field: key, description: `${first.name} comes from the body` };
+    if (byRule && this.rule.body === "*")
+      return { field: key, description: "the whole message comes from the body" };
+    if (byRule && this.rule.body === first)
+      return { field: key, description: `${first.name} comes from the body` };
     const clash =
       clashOf(path, this.rule.bindings, "the path gives its value", false) ??
       clashOf(path, seen, "it is given twice", leaf.fieldKind === "list" || leaf.fieldKind === "map");
@@ -234,6 +258,7 @@ class RuleTranscoder implements Transcoder {
         leaf.fieldKind === "map"
           ? encodeEntry(leaf, mapKey ?? "", value, this.#codecs)
           : encodeText(leaf, value, this.#codecs);
+      if (!byRule && body.length > 0 && this.#standsInBody(path, body, wire, key)) return undefined;
       parts.push(wrap(wire, path.slice(0, -1)));
       return undefined;
     } catch (error) {
@@ -265,6 +290,7 @@ class RuleTranscoder implements Transcoder {
 function faultOf(error: unknown): string {
   if (error instanceof TextValueError) return error.message;
   if (error instanceof CodecError) return error.fault;
+  if (error instanceof RpcError) return error.message;
   throw error;
 }
 

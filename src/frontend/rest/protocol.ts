@@ -5,8 +5,9 @@ import { forwardedMetadata } from "../forwarded.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
+import type { PassThroughRoute } from "../routes.ts";
 import { statusToJson } from "../status.ts";
-import { type MethodMatch, matchRoute, type PassThroughMatch, type RestMatch } from "./match.ts";
+import { type MethodMatch, matchRoute, type RestMatch } from "./match.ts";
 import { answerOptions } from "./options.ts";
 import { manyRequests, oneRequest, singleRequest } from "./requests.ts";
 import { rawFormat, type StreamFormat, streamFormat } from "./stream-format.ts";
@@ -14,7 +15,7 @@ import { writeStream } from "./stream-writer.ts";
 
 /** How a plain path is forwarded: given by whoever composes the front end, since it is a way of its own. */
 export interface PassThrough {
-  read(exchange: Exchange, match: PassThroughMatch, context: Context): Call;
+  read(exchange: Exchange, route: PassThroughRoute, context: Context): Call;
 }
 
 /** JSON over plain HTTP, by `google.api.http`. Takes every request that no other protocol does. */
@@ -26,7 +27,7 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
     route: matchRoute,
     read: (exchange, match, context) =>
       match.kind === "passthrough"
-        ? passThrough.read(exchange, match, context)
+        ? passThrough.read(exchange, match.route, context)
         : readCall(exchange, match, context),
     async write(exchange, match, call, reply) {
       // A path that is passed through has been answered by its upstream.

@@ -1,0 +1,14 @@
+export { type Cors, type CorsOptions, createCors } from "./cors.ts";
+export { grpcProtocol } from "./grpc/protocol.ts";
+export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
+export { createNodeListener } from "./node-engine/listener.ts";
+export { createForwarder, type Forwarder } from "./passthrough/forward.ts";
+export { readPassThrough, readPassThroughUpgrade } from "./passthrough/protocol.ts";
+export { trustedPeers } from "./peer.ts";
+export { redirectToHttps } from "./redirect.ts";
+export { createRestProtocol } from "./rest/protocol.ts";
+export type { MethodRoute, PassThroughRoute, Route, Routes, ServedMethod } from "./routes.ts";
+export { createServe } from "./serve.ts";
+export { CertificateError, type Certificates, loadCertificates } from "./tls/certificates.ts";
+export { type DevCertificate, devCertificate } from "./tls/dev-ca.ts";
+export { WebSocketFront } from "./websocket/front.ts";

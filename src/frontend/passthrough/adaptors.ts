@@ -1,0 +1,108 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { Readable, Writable } from "node:stream";
+import type { Peer } from "#rpc";
+import type { BodyWriter, Exchange } from "../exchange.ts";
+
+/** What the proxy library looks at besides the stream itself. */
+interface RequestParts {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: OutgoingHttpHeaders;
+  readonly httpVersion: string;
+  readonly aborted: boolean;
+  readonly socket: object;
+}
+
+/**
+ * An exchange's request in the form of Node's, as far as the proxy library uses it; so that any engine can be proxied.
+ */
+export function requestOf(exchange: Exchange, headers: OutgoingHttpHeaders, peer: Peer): IncomingMessage {
+  const stream = exchange.hasBody ? Readable.from(exchange.body(), { objectMode: false }) : Readable.from([]);
+  const parts: RequestParts = {
+    method: exchange.head.method,
+    url: exchange.head.target,
+    headers,
+    httpVersion: exchange.httpVersion,
+    aborted: false,
+    socket: socketOf(exchange.head.scheme === "https", peer),
+  };
+  const onAbort = (): void => {
+    stream.emit("aborted");
+    stream.destroy();
+  };
+  exchange.signal.addEventListener("abort", onAbort, { once: true });
+  stream.once("close", () => exchange.signal.removeEventListener("abort", onAbort));
+  stream.on("error", () => {});
+  return Object.assign(stream, parts) as Readable as IncomingMessage;
+}
+
+/** The ends of the connection, as `forwarded` (RFC 7239) shall name them: the gateway by a name of its own. */
+export function socketOf(encrypted: boolean, peer: Peer): object {
+  return {
+    encrypted,
+    localAddress: "_dragoman",
+    remoteAddress: peer.address,
+    remotePort: peer.port || undefined,
+  };
+}
+
+/** An exchange's answer in the form of Node's, as far as the proxy library uses it. */
+export function responseOf(exchange: Exchange, extra: readonly string[]): ServerResponse {
+  return new ForwardedResponse(exchange, extra) as Writable as ServerResponse;
+}
+
+/** Fields of one connection, or set by the gateway. */
+const withheld: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "transfer-encoding",
+  "upgrade",
+  "trailer",
+]);
+
+class ForwardedResponse extends Writable {
+  statusCode = 200;
+  readonly #exchange: Exchange;
+  readonly #fields: string[];
+  #writer: BodyWriter | undefined;
+
+  constructor(exchange: Exchange, extra: readonly string[]) {
+    super();
+    this.#exchange = exchange;
+    this.#fields = [...extra];
+    const onAbort = (): void => {
+      this.destroy();
+    };
+    exchange.signal.addEventListener("abort", onAbort, { once: true });
+    this.once("close", () => exchange.signal.removeEventListener("abort", onAbort));
+  }
+
+  setHeader(name: string, value: number | string | readonly string[]): void {
+    const key = name.toLowerCase();
+    if (withheld.has(key)) return;
+    for (const each of Array.isArray(value) ? value : [value]) this.#fields.push(key, String(each));
+  }
+
+  /** Marks this as an answer with a head of its own; the library then sets status and fields one by one. */
+  writeHead(status: number): void {
+    this.statusCode = status;
+  }
+
+  addTrailers(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
+    const full = this.#open().write(chunk);
+    if (full === undefined) done();
+    else full.then(() => done(), done);
+  }
+
+  override _final(done: (error?: Error) => void): void {
+    this.#open().end();
+    done();
+  }
+
+  #open(): BodyWriter {
+    this.#writer ??= this.#exchange.open(this.statusCode, this.#fields);
+    return this.#writer;
+  }
+}

@@ -1,0 +1,59 @@
+import {
+  type Call,
+  Code,
+  type Context,
+  Metadata,
+  Payload,
+  type PayloadCodec,
+  RpcError,
+  type UnaryCall,
+} from "#rpc";
+import type { Exchange, Upgrade } from "../exchange.ts";
+import { type Fields, fieldValues } from "../fields.ts";
+import type { PassThroughRoute } from "../routes.ts";
+
+/** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
+export type Carrier =
+  | { readonly kind: "exchange"; readonly exchange: Exchange }
+  | { readonly kind: "upgrade"; readonly upgrade: Upgrade };
+
+/** A call that stands for a request as it is. Filters derive calls by spreading, so that the carrier comes along. */
+export interface PassThroughCall extends UnaryCall {
+  readonly carrier: Carrier;
+}
+
+const empty = new Uint8Array(0);
+const nothing: PayloadCodec = { toJson: () => empty, fromJson: () => empty };
+
+export function emptyPayload(): Payload {
+  return Payload.fromProto(empty, nothing);
+}
+
+/** Of the header, filters get what they may look at: credentials. */
+export function passThroughCall(
+  carrier: Carrier,
+  fields: Fields,
+  route: PassThroughRoute,
+  context: Context,
+  signal: AbortSignal,
+): PassThroughCall {
+  const header = new Metadata();
+  for (const value of fieldValues(fields, "authorization")) header.append("authorization", value);
+  const request = emptyPayload();
+  return {
+    kind: "unary",
+    method: route.method,
+    header,
+    deadline: undefined,
+    signal,
+    context,
+    request,
+    carrier,
+  };
+}
+
+/** @throws when the call did not come through `passThroughCall` */
+export function carrierOf(call: Call): Carrier {
+  if ("carrier" in call) return (call as PassThroughCall).carrier;
+  throw new RpcError(Code.INTERNAL, "internal error of the gateway", { reason: "internal" });
+}

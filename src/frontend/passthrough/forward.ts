@@ -1,0 +1,173 @@
+import http, { type OutgoingHttpHeaders } from "node:http";
+import https from "node:https";
+import { Socket } from "node:net";
+import proxy from "http2-proxy";
+import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
+import type { Exchange, Upgrade } from "../exchange.ts";
+import type { Fields } from "../fields.ts";
+import { requestOf, responseOf, socketOf } from "./adaptors.ts";
+import { carrierOf, emptyPayload } from "./call.ts";
+
+/** An HTTP upstream. */
+export interface HttpTarget {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: boolean;
+}
+
+export interface Forwarder {
+  /** The innermost handler of a path: it answers the exchange itself. */
+  handler(target: HttpTarget): Handler;
+  close(): void;
+}
+
+/** How long an HTTP upstream may be silent, in milliseconds. */
+const silenceMs = 60_000;
+
+/** Forwards requests and WebSocket upgrades by `http2-proxy` over connections that are kept. */
+export function createForwarder(): Forwarder {
+  const options = { keepAlive: true, maxFreeSockets: 64, scheduling: "lifo" as const };
+  const agents = { http: new http.Agent(options), https: new https.Agent(options) };
+  return {
+    handler: (target) => async (call) => {
+      call.context.upstream = target.name;
+      call.context.endpoint = `${target.host}:${target.port}`;
+      call.context.attempts = 1;
+      const carrier = carrierOf(call);
+      const startedAt = performance.now();
+      try {
+        if (carrier.kind === "exchange") await forwardExchange(carrier.exchange, call, target, agents);
+        else await forwardUpgrade(carrier.upgrade, call, target);
+      } catch (error) {
+        throw failure(error, call);
+      } finally {
+        call.context.upstreamMs = performance.now() - startedAt;
+      }
+      return answered;
+    },
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+    },
+  };
+}
+
+const answered: Reply = {
+  kind: "unary",
+  header: new Metadata(),
+  response: emptyPayload(),
+  trailer: new Metadata(),
+};
+
+interface Agents {
+  readonly http: http.Agent;
+  readonly https: https.Agent;
+}
+
+async function forwardExchange(
+  exchange: Exchange,
+  call: Call,
+  target: HttpTarget,
+  agents: Agents,
+): Promise<void> {
+  const headers = requestHeaders(exchange.head.fields, exchange.head, call);
+  await proxy.web(
+    requestOf(exchange, headers, call.context.peer),
+    responseOf(exchange, ["x-request-id", call.context.requestId]),
+    {
+      hostname: target.host,
+      port: target.port,
+      protocol: target.tls ? "https" : "http",
+      proxyTimeout: silenceMs,
+      async onReq(_request, options) {
+        return (target.tls ? https : http).request({
+          ...options,
+          agent: target.tls ? agents.https : agents.http,
+        });
+      },
+    },
+  );
+}
+
+async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget): Promise<void> {
+  const { request, socket, firstBytes } = upgrade;
+  if (!(socket instanceof Socket))
+    throw new RpcError(Code.UNIMPLEMENTED, "this connection cannot be passed through");
+  const headers = requestHeaders(upgrade.head.fields, upgrade.head, call);
+  headers.upgrade = "websocket";
+  headers.connection = "upgrade";
+  const incoming = Object.assign(Object.create(request), {
+    headers,
+    socket: socketOf(upgrade.head.scheme === "https", call.context.peer),
+  }) as typeof request;
+  await proxy.ws(incoming, socket, firstBytes, {
+    hostname: target.host,
+    port: target.port,
+    protocol: target.tls ? "https" : "http",
+    proxyTimeout: silenceMs,
+    async onReq(_request, options) {
+      const outgoing = (target.tls ? https : http).request(options);
+      outgoing.once("upgrade", () => outgoing.setTimeout(0));
+      return outgoing;
+    },
+  });
+}
+
+/** What clients may not say of themselves, and what the library is not to hear twice. */
+const replaced: ReadonlySet<string> = new Set([
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+  "x-forwarded-port",
+  "x-real-ip",
+  "x-request-id",
+  "x-dragoman-subject",
+  "expect",
+]);
+
+function requestHeaders(fields: Fields, head: Exchange["head"], call: Call): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = Object.create(null);
+  const keepsCredentials = call.header.has("authorization");
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (replaced.has(name) || (name === "authorization" && !keepsCredentials)) continue;
+    const before = headers[name];
+    headers[name] = before === undefined ? value : `${before}, ${value}`;
+  }
+  const subject = call.header.get("x-dragoman-subject");
+  if (subject !== undefined) headers["x-dragoman-subject"] = subject;
+  headers.host ??= head.authority;
+  headers["x-forwarded-for"] = call.context.peer.address;
+  headers["x-forwarded-proto"] = head.scheme;
+  headers["x-forwarded-host"] = head.authority;
+  headers["x-request-id"] = call.context.requestId;
+  return headers;
+}
+
+/** What went wrong, in our words: the library's errors carry a status, and addresses. */
+function failure(error: unknown, call: Call): RpcError {
+  if (error instanceof RpcError) return error;
+  if (call.signal.aborted) return RpcError.from(call.signal.reason);
+  const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+  if (status === 504) {
+    return new RpcError(Code.DEADLINE_EXCEEDED, "the upstream did not answer in time", {
+      reason: "deadline_exceeded",
+      cause: error,
+    });
+  }
+  if (status === 502) {
+    const message = "the connection to the upstream was lost";
+    return new RpcError(Code.UNAVAILABLE, message, {
+      reason: "connection_lost",
+      httpStatus: 502,
+      cause: error,
+    });
+  }
+  return new RpcError(Code.UNAVAILABLE, "the upstream cannot be reached", {
+    reason: "connect_failed",
+    cause: error,
+  });
+}

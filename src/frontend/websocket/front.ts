@@ -1,0 +1,258 @@
+import { type WebSocket, WebSocketServer } from "ws";
+import { type Call, Code, type Context, type Reply, RpcError } from "#rpc";
+import type { Logger } from "#telemetry";
+import { fromCodecError } from "#transcode";
+import { newContext } from "../context.ts";
+import type { Cors } from "../cors.ts";
+import { errorAnswer } from "../error-answer.ts";
+import type { RequestHead, Upgrade } from "../exchange.ts";
+import { field } from "../fields.ts";
+import type { TrustsPeer } from "../peer.ts";
+import type { MethodRoute, PassThroughRoute, Route, Routes } from "../routes.ts";
+import { refuse } from "../serve.ts";
+import { pathOf } from "../target.ts";
+import { webSocketCall } from "./calls.ts";
+import { Session } from "./session.ts";
+import { readSubprotocols, type Subprotocols } from "./subprotocol.ts";
+
+export interface WebSocketFrontOptions {
+  readonly routes: () => Routes;
+  readonly trusts: TrustsPeer;
+  readonly logger: Logger;
+  /** The call of an upgrade to a path that is passed through. */
+  readonly passThrough: (
+    upgrade: Upgrade,
+    route: PassThroughRoute,
+    context: Context,
+    signal: AbortSignal,
+  ) => Call;
+}
+
+/** Milliseconds between pings; who has not answered one by the next is gone. */
+const pingMs = 30_000;
+
+type Destination =
+  | { readonly kind: "method"; readonly route: MethodRoute; readonly captures: readonly string[] }
+  | { readonly kind: "passthrough"; readonly route: PassThroughRoute };
+
+/** Serves upgrades to WebSocket. Routing, origin, authentication and limits come before the upgrade is accepted. */
+export class WebSocketFront {
+  readonly #options: WebSocketFrontOptions;
+  readonly #servers = new Map<number, WebSocketServer>();
+  readonly #sessions = new Set<Session>();
+  readonly #alive = new WeakSet<WebSocket>();
+  readonly #sockets = new Set<WebSocket>();
+  readonly #pings: NodeJS.Timeout;
+  #draining = false;
+
+  constructor(options: WebSocketFrontOptions) {
+    this.#options = options;
+    this.#pings = setInterval(() => this.#ping(), pingMs);
+    this.#pings.unref();
+  }
+
+  /** WebSockets that are open. */
+  get open(): number {
+    return this.#sockets.size;
+  }
+
+  /** Never throws. */
+  upgrade(upgrade: Upgrade): void {
+    this.#serve(upgrade).catch((cause) => {
+      this.#options.logger.error("an upgrade failed by a defect of the gateway", { cause });
+      upgrade.socket.destroy();
+    });
+  }
+
+  /** Closes what is open with 1001; resolves when all are closed, or after `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#pings);
+    for (const session of this.#sessions) session.goAway();
+    const end = performance.now() + graceMs;
+    while (this.#sockets.size > 0 && performance.now() < end) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20);
+      });
+    }
+    for (const socket of this.#sockets) socket.terminate();
+    for (const server of this.#servers.values()) server.close();
+  }
+
+  async #serve(upgrade: Upgrade): Promise<void> {
+    const { trusts, routes: current } = this.#options;
+    const routes = current();
+    let context: Context | undefined;
+    let cors = routes.cors;
+    try {
+      if (this.#draining)
+        throw new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" });
+      const destination = findDestination(upgrade.head, routes);
+      cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
+      context = newContext(upgrade, "websocket", destination.route.template, trusts);
+      if (destination.kind === "passthrough") await this.#passThrough(upgrade, destination.route, context);
+      else {
+        checkOrigin(upgrade.head, cors);
+        await this.#call(
+          upgrade,
+          destination.route,
+          destination.captures,
+          readSubprotocols(upgrade.head.fields),
+          context,
+        );
+      }
+    } catch (thrown) {
+      let error = RpcError.from(thrown);
+      const seen = context;
+      context ??= newContext(upgrade, "websocket", "", trusts);
+      if (seen === undefined) {
+        error = await refuse(routes, context, new AbortController().signal, error).catch((refused) =>
+          RpcError.from(refused),
+        );
+      }
+      if (upgrade.socket.destroyed) return;
+      const answer = errorAnswer(error, { head: upgrade.head, context, any: routes.any, cors });
+      upgrade.refuse(answer.status, answer.fields, answer.body);
+    }
+  }
+
+  async #passThrough(upgrade: Upgrade, route: PassThroughRoute, context: Context): Promise<void> {
+    const gone = new AbortController();
+    upgrade.socket.once("close", () =>
+      gone.abort(new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" })),
+    );
+    await route.handler(this.#options.passThrough(upgrade, route, context, gone.signal));
+  }
+
+  /** Rejects only while the upgrade has not been accepted. */
+  async #call(
+    upgrade: Upgrade,
+    route: MethodRoute,
+    captures: readonly string[],
+    { chosen, token }: Subprotocols,
+    context: Context,
+  ): Promise<void> {
+    const session = new Session(() => this.#handshake(upgrade, chosen, route.served.messageBytes));
+    this.#sessions.add(session);
+    try {
+      const call = webSocketCall({ upgrade, session, route, captures, token, context });
+      const reply = await route.served.handler(call);
+      session.accept();
+      await sendReply(session, reply);
+      session.finish(undefined);
+    } catch (thrown) {
+      if (!session.accepted) throw thrown;
+      const error = RpcError.from(thrown);
+      if (error.reason === "internal") {
+        this.#options.logger.error("a call failed by a defect of the gateway", { cause: error.cause });
+      }
+      session.finish(error);
+    } finally {
+      this.#sessions.delete(session);
+    }
+  }
+
+  #handshake(upgrade: Upgrade, chosen: string | undefined, maxPayload: number): WebSocket {
+    let server = this.#servers.get(maxPayload);
+    if (server === undefined) {
+      server = new WebSocketServer({
+        noServer: true,
+        clientTracking: false,
+        perMessageDeflate: false,
+        maxPayload,
+        handleProtocols: (asked) =>
+          asked.has("dragoman.json")
+            ? "dragoman.json"
+            : asked.has("dragoman.bearer")
+              ? "dragoman.bearer"
+              : false,
+      });
+      this.#servers.set(maxPayload, server);
+    }
+    let accepted: WebSocket | undefined;
+    if (chosen === undefined) delete upgrade.request.headers["sec-websocket-protocol"];
+    server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.firstBytes, (socket) => {
+      accepted = socket;
+    });
+    // ws has refused a malformed handshake by itself.
+    if (accepted === undefined)
+      throw new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" });
+    const socket = accepted;
+    this.#sockets.add(socket);
+    this.#alive.add(socket);
+    socket.on("pong", () => this.#alive.add(socket));
+    socket.on("close", () => this.#sockets.delete(socket));
+    return socket;
+  }
+
+  #ping(): void {
+    for (const socket of this.#sockets) {
+      if (!this.#alive.has(socket)) {
+        socket.terminate();
+        continue;
+      }
+      this.#alive.delete(socket);
+      socket.ping();
+    }
+  }
+}
+
+function streams(route: Route): boolean {
+  return route.kind === "method" && route.served.method.kind !== "unary";
+}
+
+/** @throws RpcError 400 or 404 */
+function findDestination(head: RequestHead, routes: Routes): Destination {
+  const found = routes.table.matchUpgrade(pathOf(head.target), streams);
+  switch (found.kind) {
+    case "malformed":
+      throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
+    case "not_found":
+      throw new RpcError(Code.NOT_FOUND, "no such path", { reason: "route_not_found" });
+    case "ambiguous":
+      throw new RpcError(
+        Code.INVALID_ARGUMENT,
+        `several methods are bound to this path: ${found.names.join(", ")}`,
+        {
+          reason: "malformed_path",
+        },
+      );
+    case "found":
+      return found.target.kind === "method"
+        ? { kind: "method", route: found.target, captures: found.captures }
+        : { kind: "passthrough", route: found.target };
+  }
+}
+
+/** Pages of other origins may not open sockets with this site's cookies. @throws RpcError 403 */
+function checkOrigin(head: RequestHead, cors: Cors | undefined): void {
+  const origin = field(head.fields, "origin");
+  if (
+    origin === undefined ||
+    origin === `${head.scheme}://${head.authority}` ||
+    cors?.allows(origin) === true
+  )
+    return;
+  throw new RpcError(Code.PERMISSION_DENIED, "pages of this origin may not connect", {
+    reason: "origin_denied",
+  });
+}
+
+async function sendReply(session: Session, reply: Reply): Promise<void> {
+  if (reply.kind === "unary") {
+    session.send(jsonOf(reply.response));
+    return;
+  }
+  for await (const payload of reply.responses) {
+    const full = session.send(jsonOf(payload));
+    if (full !== undefined) await full;
+  }
+}
+
+function jsonOf(payload: { json(): Uint8Array }): Uint8Array {
+  try {
+    return payload.json();
+  } catch (error) {
+    throw fromCodecError(error);
+  }
+}

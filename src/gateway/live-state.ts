@@ -1,0 +1,164 @@
+import { readFileSync } from "node:fs";
+import type { Config, GrpcUpstream, LimitConfig } from "#config";
+import { type IssuerOptions, KeySource, TokenCache, type TrustedIssuer } from "#filter/authn";
+import { Gate } from "#filter/concurrency-limit";
+import { RateLimiter } from "#filter/rate-limit";
+import { RetryThrottle } from "#filter/retry";
+import type { Logger } from "#telemetry";
+import { Channel, type UpstreamOptions } from "#upstream";
+
+/** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
+const retireMs = 60_000;
+
+/** An upstream with all that lives as long as it does. */
+export interface LiveUpstream {
+  readonly channel: Channel;
+  readonly gate: Gate | undefined;
+  readonly throttle: RetryThrottle;
+}
+
+interface Kept<T> {
+  readonly fingerprint: string;
+  readonly value: T;
+}
+
+/**
+ * What outlives snapshots: channels, counters of limits, keys. Each is kept as long as its part of the configuration
+ * stays the same, and replaced or retired when that changes.
+ */
+export class LiveState {
+  readonly #logger: Logger;
+  readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
+  readonly #limiters = new Map<string, Kept<RateLimiter>>();
+  readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
+  readonly #caches = new Map<string, TokenCache>();
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get upstreams(): ReadonlyMap<string, LiveUpstream> {
+    return new Map([...this.#upstreams].map(([name, { value }]) => [name, value]));
+  }
+
+  /** Brings what lives in line with a configuration. */
+  apply(config: Config): void {
+    const grpc = [...config.upstreams.values()].filter((upstream) => upstream.kind === "grpc");
+    keep(
+      this.#upstreams,
+      grpc.map((upstream) => [upstream.name, upstream]),
+      (upstream) => this.#makeUpstream(upstream),
+      ({ channel }) => void channel.close(retireMs),
+    );
+    keep(this.#limiters, [...config.limits], makeLimiter, () => {});
+    const issuers = [...config.issuers].map(
+      ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
+        [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
+    );
+    const before = [...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join();
+    keep(
+      this.#issuers,
+      issuers,
+      (options) => ({ options, keys: new KeySource(options, this.#logger) }),
+      ({ keys }) => void keys.close(),
+    );
+    // What was verified by other rules has to be verified again.
+    if ([...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join() !== before)
+      this.#caches.clear();
+  }
+
+  upstream(name: string): LiveUpstream {
+    return found(this.#upstreams, name);
+  }
+
+  limiter(name: string): RateLimiter {
+    return found(this.#limiters, name);
+  }
+
+  issuers(names: readonly string[]): readonly TrustedIssuer[] {
+    return names.map((name) => found(this.#issuers, name));
+  }
+
+  /** The cache of tokens that any of these providers vouches for. */
+  tokenCache(issuers: readonly string[]): TokenCache {
+    const key = [...issuers].sort().join("\n");
+    let cache = this.#caches.get(key);
+    if (cache === undefined) {
+      cache = new TokenCache();
+      this.#caches.set(key, cache);
+    }
+    return cache;
+  }
+
+  /** The providers whose keys have never been seen. */
+  get withoutKeys(): readonly string[] {
+    return [...this.#issuers].filter(([, { value }]) => !value.keys.available).map(([name]) => name);
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await Promise.all([
+      ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),
+      ...[...this.#issuers.values()].map(({ value }) => value.keys.close()),
+    ]);
+  }
+
+  #makeUpstream(upstream: GrpcUpstream): LiveUpstream {
+    const { maxInFlight, maxQueue } = upstream;
+    return {
+      channel: new Channel(upstreamOptions(upstream), this.#logger),
+      gate: maxInFlight === undefined ? undefined : new Gate({ limit: maxInFlight, queue: maxQueue }),
+      throttle: new RetryThrottle(),
+    };
+  }
+}
+
+function makeLimiter({ rate, burst }: LimitConfig): RateLimiter {
+  return new RateLimiter({ count: rate.count, perMs: rate.perMs, burst });
+}
+
+function found<T>(kept: ReadonlyMap<string, Kept<T>>, name: string): T {
+  const entry = kept.get(name);
+  if (entry === undefined) throw new Error(`${name} is not in the configuration that was applied`);
+  return entry.value;
+}
+
+function keep<O, T>(
+  kept: Map<string, Kept<T>>,
+  wanted: readonly (readonly [string, O])[],
+  make: (options: O) => T,
+  retire: (value: T) => void,
+): void {
+  const names = new Set(wanted.map(([name]) => name));
+  for (const [name, { value }] of kept) {
+    if (names.has(name)) continue;
+    kept.delete(name);
+    retire(value);
+  }
+  for (const [name, options] of wanted) {
+    const fingerprint = JSON.stringify(options);
+    const before = kept.get(name);
+    if (before?.fingerprint === fingerprint) continue;
+    kept.set(name, { fingerprint, value: make(options) });
+    if (before !== undefined) retire(before.value);
+  }
+}
+
+function upstreamOptions(upstream: GrpcUpstream): UpstreamOptions {
+  const { name, target, tls, health, connectTimeoutMs, maxMessageBytes } = upstream;
+  return {
+    name,
+    target,
+    health,
+    connectTimeoutMs,
+    maxMessageBytes,
+    tls:
+      tls === undefined
+        ? undefined
+        : {
+            ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) }),
+            ...(tls.cert === undefined ? {} : { cert: readFileSync(tls.cert) }),
+            ...(tls.key === undefined ? {} : { key: readFileSync(tls.key) }),
+            ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+          },
+  };
+}

@@ -1,0 +1,86 @@
+import type { RetryConfig, RouteConfig } from "#config";
+import { accessLogFilter } from "#filter/access-log";
+import { anonymousFilter, authnFilter } from "#filter/authn";
+import { scopesFilter } from "#filter/authz";
+import { concurrencyLimitFilter } from "#filter/concurrency-limit";
+import { deadlineFilter } from "#filter/deadline";
+import { metricsFilter } from "#filter/metrics";
+import { type Limit, rateLimitFilter } from "#filter/rate-limit";
+import { type RetryPolicy, retryFilter } from "#filter/retry";
+import { Code, codeFromName, type Filter } from "#rpc";
+import type { Method } from "#schema";
+import type { LineSink, Meter } from "#telemetry";
+import type { LiveState, LiveUpstream } from "./live-state.ts";
+import type { Access } from "./plan.ts";
+
+/** What the observers report to. */
+export interface Observers {
+  readonly meter: Meter;
+  /** Undefined when there is no access log. */
+  readonly accessLog: LineSink | undefined;
+}
+
+/** What one method, or one plain path, demands. */
+export interface Demands {
+  readonly method: Method;
+  readonly access: Access;
+  readonly route: RouteConfig | undefined;
+  readonly timeoutMs: number | undefined;
+  /** Undefined for a path that is passed through. */
+  readonly upstream: LiveUpstream | undefined;
+  readonly limits: ReadonlyMap<string, { readonly key: Limit["key"] }>;
+}
+
+/** Tried again without being asked: what may be called twice, when its connection failed. */
+const safeRetry: RetryPolicy = { attempts: 3, on: [Code.UNAVAILABLE], backoffMs: 25, maxBackoffMs: 250 };
+
+/** Observers see everything, what no route takes included. */
+export function observers(method: Method, { meter, accessLog }: Observers): readonly Filter[] {
+  return [
+    ...(accessLog === undefined ? [] : [accessLogFilter(accessLog)]),
+    metricsFilter(meter, method.name),
+  ];
+}
+
+/**
+ * The filters around the channel of one method, outermost first. Built once per method and snapshot; a filter that
+ * would do nothing is left out.
+ */
+export function pipeline(demands: Demands, observing: Observers, live: LiveState): readonly Filter[] {
+  const { method, access, route, upstream } = demands;
+  const limits = (route?.limit ?? []).map((name): Limit => {
+    const key = demands.limits.get(name)?.key ?? "peer.ip";
+    return { name, key, limiter: live.limiter(name) };
+  });
+  const byPeer = limits.filter(({ key }) => key === "peer.ip");
+  const byCaller = limits.filter(({ key }) => key === "caller.sub");
+  const filters: Filter[] = [
+    // Outermost, so that every refusal below is logged and counted.
+    ...observers(method, observing),
+    // Bounds everything below, waiting in queues included.
+    deadlineFilter({ maxMs: demands.timeoutMs }),
+  ];
+  // Before anything that costs: an upstream that is full is full for everybody.
+  if (upstream?.gate !== undefined) filters.push(concurrencyLimitFilter(upstream.gate));
+  // Cheap, and before signatures are checked: guessing tokens is limited too.
+  if (byPeer.length > 0) filters.push(rateLimitFilter(byPeer));
+  // Establishes who calls; on public methods it only drops what clients claim to be.
+  if (access.kind === "public") filters.push(anonymousFilter);
+  else {
+    filters.push(
+      authnFilter({ issuers: live.issuers(access.issuers), cache: live.tokenCache(access.issuers) }),
+    );
+    if (access.scopes.length > 0) filters.push(scopesFilter(access.scopes));
+  }
+  // Needs to know who calls.
+  if (byCaller.length > 0) filters.push(rateLimitFilter(byCaller));
+  // Innermost: each attempt is the channel's, and none of the above is done twice.
+  const retry =
+    route?.retry === undefined ? (method.idempotent ? safeRetry : undefined) : retryPolicy(route.retry);
+  if (upstream !== undefined && retry !== undefined) filters.push(retryFilter(retry, upstream.throttle));
+  return filters;
+}
+
+function retryPolicy({ attempts, on, backoffMs, maxBackoffMs }: RetryConfig): RetryPolicy {
+  return { attempts, on: on.map((name) => codeFromName(name) ?? Code.UNAVAILABLE), backoffMs, maxBackoffMs };
+}

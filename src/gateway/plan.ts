@@ -1,0 +1,199 @@
+import {
+  type Config,
+  type GrpcUpstream,
+  type HttpUpstream,
+  isPathRoute,
+  type RouteConfig,
+  routeOfMethod,
+} from "#config";
+import {
+  buildRouteTable,
+  type HttpRule,
+  httpRules,
+  parseTemplate,
+  plainRule,
+  type RouteEntry,
+  type RouteTable,
+  TemplateError,
+} from "#route";
+import type { Method, Problem, Schema } from "#schema";
+
+/** Who may call. */
+export type Access =
+  | { readonly kind: "public" }
+  /** Callers of these providers who have all of these scopes. */
+  | {
+      readonly kind: "authenticated";
+      readonly issuers: readonly string[];
+      readonly scopes: readonly string[];
+    };
+
+/** A method with everything that schema and configuration demand of its calls. */
+export interface PlannedMethod {
+  readonly method: Method;
+  readonly upstream: GrpcUpstream;
+  readonly access: Access;
+  readonly route: RouteConfig | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+/** A plain path with the same. */
+export interface PlannedPath {
+  readonly template: string;
+  readonly httpMethod: string;
+  readonly upstream: HttpUpstream;
+  readonly access: Access;
+  readonly route: RouteConfig;
+}
+
+export type PlannedTarget =
+  | { readonly kind: "method"; readonly planned: PlannedMethod; readonly rule: HttpRule }
+  | { readonly kind: "path"; readonly planned: PlannedPath };
+
+/** What a gateway with this configuration and this schema serves. */
+export interface Plan {
+  readonly config: Config;
+  readonly schema: Schema;
+  readonly methods: readonly PlannedMethod[];
+  readonly entries: readonly RouteEntry<PlannedTarget>[];
+  readonly table: RouteTable<PlannedTarget>;
+  readonly problems: readonly Problem[];
+}
+
+/** Joins configuration and schema; says everything that does not fit. A plan with an error must not be served. */
+export function planGateway(config: Config, schema: Schema): Plan {
+  const problems: Problem[] = [];
+  const methods: PlannedMethod[] = [];
+  const entries: RouteEntry<PlannedTarget>[] = [];
+  for (const method of schema.methods.values()) {
+    const planned = planMethod(config, method, problems);
+    if (planned === undefined) continue;
+    methods.push(planned);
+    const annotated = httpRules(method);
+    problems.push(...annotated.problems);
+    const plain = plainRule(method);
+    const said = annotated.rules.some(
+      (rule) => rule.httpMethod === "POST" && rule.template.text === method.path,
+    );
+    for (const rule of said ? annotated.rules : [...annotated.rules, plain]) {
+      entries.push({
+        httpMethod: rule.httpMethod,
+        template: rule.template,
+        target: { kind: "method", planned, rule },
+        name: method.name,
+        get location() {
+          return method.location;
+        },
+      });
+    }
+  }
+  for (const route of config.routes) if (isPathRoute(route)) planPath(config, route, entries, problems);
+  const { table, problems: conflicts } = buildRouteTable(entries);
+  problems.push(...conflicts);
+  return { config, schema, methods, entries, table, problems };
+}
+
+function planMethod(config: Config, method: Method, problems: Problem[]): PlannedMethod | undefined {
+  const route = routeOfMethod(config.routes, method.name);
+  if (route === undefined) {
+    report(problems, "warning", method, "no route matches, so that it is not served");
+    return undefined;
+  }
+  const upstream = upstreamOf(config, route, "grpc");
+  const access = accessOf(config, route, method, problems);
+  if (upstream === undefined || access === undefined) return undefined;
+  return { method, upstream, access, route, timeoutMs: timeoutOf(config, route, method) };
+}
+
+/** The route's bound, else the schema's; unary calls have the default besides. */
+function timeoutOf(config: Config, route: RouteConfig, method: Method): number | undefined {
+  return (
+    route.timeoutMs ??
+    method.declared.timeoutMs ??
+    (method.kind === "unary" ? config.defaults.timeout : undefined)
+  );
+}
+
+function upstreamOf(config: Config, route: RouteConfig, kind: "grpc"): GrpcUpstream | undefined;
+function upstreamOf(config: Config, route: RouteConfig, kind: "http"): HttpUpstream | undefined;
+function upstreamOf(
+  config: Config,
+  route: RouteConfig,
+  kind: "grpc" | "http",
+): GrpcUpstream | HttpUpstream | undefined {
+  if (route.to === undefined) return [...config.upstreams.values()].find((each) => each.kind === kind);
+  const upstream = config.upstreams.get(route.to);
+  return upstream?.kind === kind ? upstream : undefined;
+}
+
+/** What the route says, else what the schema does. Nothing said is allowed only while nobody can be authenticated. */
+function accessOf(
+  config: Config,
+  route: RouteConfig,
+  method: Method,
+  problems: Problem[],
+): Access | undefined {
+  const { declared } = method;
+  const all = [...config.issuers.keys()];
+  if (route.public === true) return { kind: "public" };
+  if (route.auth !== undefined) {
+    const scopes = route.auth.scopes.length > 0 ? route.auth.scopes : declared.scopes;
+    return { kind: "authenticated", issuers: route.auth.any ?? all, scopes };
+  }
+  if (declared.scopes.length > 0) {
+    if (all.length > 0) return { kind: "authenticated", issuers: all, scopes: declared.scopes };
+    report(
+      problems,
+      "error",
+      method,
+      "the schema demands scopes, but no provider is configured under auth.issuers",
+    );
+    return undefined;
+  }
+  if (declared.public === true || all.length === 0) return { kind: "public" };
+  if (declared.public === false) return { kind: "authenticated", issuers: all, scopes: [] };
+  report(problems, "error", method, "with auth configured, its route must have auth or say public: true");
+  return undefined;
+}
+
+function planPath(
+  config: Config,
+  route: RouteConfig,
+  entries: RouteEntry<PlannedTarget>[],
+  problems: Problem[],
+): void {
+  const [httpMethod = "", text = ""] = route.match.split(" ");
+  const upstream = upstreamOf(config, route, "http");
+  if (upstream === undefined) return;
+  const access: Access =
+    route.auth === undefined
+      ? { kind: "public" }
+      : {
+          kind: "authenticated",
+          issuers: route.auth.any ?? [...config.issuers.keys()],
+          scopes: route.auth.scopes,
+        };
+  try {
+    const template = parseTemplate(text);
+    const planned: PlannedPath = { template: route.match, httpMethod, upstream, access, route };
+    entries.push({
+      httpMethod,
+      template,
+      target: { kind: "path", planned },
+      name: route.match,
+      location: undefined,
+    });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    problems.push({ severity: "error", message: `routes: ${route.match}: ${error.message}` });
+  }
+}
+
+function report(problems: Problem[], severity: Problem["severity"], method: Method, message: string): void {
+  const at = method.location;
+  problems.push({
+    severity,
+    message: `${method.name}: ${message}`,
+    ...(at === undefined ? {} : { file: at.file, line: at.line, column: at.column }),
+  });
+}

@@ -1,0 +1,216 @@
+import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { type Codecs, createCodecs } from "#codec";
+import type { Config } from "#config";
+import {
+  type Cors,
+  createCors,
+  type MethodRoute,
+  type PassThroughRoute,
+  type Route,
+  type Routes,
+  type ServedMethod,
+} from "#frontend";
+import { buildRouteTable, type HttpRule, plainRule } from "#route";
+import { compose, type Handler, type RpcError } from "#rpc";
+import type { Schema } from "#schema";
+import { compileTranscoder, type TranscodeOptions, type Transcoder } from "#transcode";
+import type { LiveState } from "./live-state.ts";
+import { type Observers, observers, pipeline } from "./pipeline.ts";
+import type { Plan, PlannedMethod, PlannedPath } from "./plan.ts";
+import { syntheticMethod } from "./synthetic-method.ts";
+
+export interface SnapshotOptions {
+  readonly plan: Plan;
+  readonly live: LiveState;
+  readonly observing: Observers;
+  /** The innermost handler for a plain path. */
+  readonly forward: (planned: PlannedPath) => Handler;
+}
+
+/** Everything that serving needs, built whole: schema, routes, policies and the plan of every method. */
+export interface Snapshot {
+  readonly config: Config;
+  readonly schema: Schema;
+  readonly plan: Plan;
+  readonly routes: Routes;
+}
+
+/** Builds a snapshot of a plan that has no errors. What a method needs is made when its first call comes. */
+export function buildSnapshot(options: SnapshotOptions): Snapshot {
+  const { plan, live, observing } = options;
+  const { config, schema } = plan;
+  const builder = new RouteBuilder(options);
+  const methods = new Map<string, MethodRoute>();
+  for (const planned of plan.methods) methods.set(planned.method.path, builder.plainRoute(planned));
+  const { table } = buildRouteTable<Route>(
+    plan.entries.map((entry) => ({
+      ...entry,
+      location: undefined,
+      target:
+        entry.target.kind === "method"
+          ? builder.methodRoute(entry.target.planned, entry.target.rule)
+          : passThroughRoute(entry.target.planned, options, builder.cors),
+    })),
+  );
+  live.apply(config);
+  const unrouted = syntheticMethod("unrouted", "unrouted");
+  const around = observers(unrouted, observing);
+  return {
+    config,
+    schema,
+    plan,
+    routes: {
+      table,
+      methods,
+      any: builder.codecs.message(schema.registry.getMessage(AnySchema.typeName) ?? AnySchema),
+      unrouted: {
+        method: unrouted,
+        handler: (error: RpcError) => compose(around, () => Promise.reject(error)),
+      },
+      cors: builder.cors,
+    },
+  };
+}
+
+class RouteBuilder {
+  readonly codecs: Codecs;
+  readonly cors: Cors | undefined;
+  readonly #options: SnapshotOptions;
+  readonly #transcoding: TranscodeOptions;
+  readonly #served = new Map<PlannedMethod, ServedMethod>();
+
+  constructor(options: SnapshotOptions) {
+    const { config, schema } = options.plan;
+    const { emitDefaults, enumsAsInts, protoNames, unknownFields, unknownQuery, ignoredParameters } =
+      config.transcoding;
+    this.#options = options;
+    this.#transcoding = { unknownQuery, ignoredParameters, unexpectedBody: "reject" };
+    this.codecs = createCodecs(schema.registry, {
+      emitDefaults,
+      enumsAsInts,
+      protoNames,
+      ignoreUnknownFields: unknownFields === "ignore",
+    });
+    this.cors = corsOf(config);
+  }
+
+  plainRoute(planned: PlannedMethod): MethodRoute {
+    return new LazyMethodRoute(
+      planned.method.path,
+      () => this.#serve(planned),
+      () => this.#compile(plainRule(planned.method)),
+    );
+  }
+
+  methodRoute(planned: PlannedMethod, rule: HttpRule): MethodRoute {
+    return new LazyMethodRoute(
+      rule.template.text,
+      () => this.#serve(planned),
+      () => this.#compile(rule),
+    );
+  }
+
+  #compile(rule: HttpRule): Transcoder {
+    return compileTranscoder(rule, this.codecs, this.#transcoding);
+  }
+
+  #serve(planned: PlannedMethod): ServedMethod {
+    let served = this.#served.get(planned);
+    if (served === undefined) {
+      served = this.#makeServed(planned);
+      this.#served.set(planned, served);
+    }
+    return served;
+  }
+
+  #makeServed(planned: PlannedMethod): ServedMethod {
+    const { live, observing, plan } = this.#options;
+    const { method, access, route, timeoutMs } = planned;
+    const upstream = live.upstream(planned.upstream.name);
+    const output = this.codecs.message(method.descriptor.output);
+    const limits = plan.config.limits;
+    const filters = pipeline({ method, access, route, timeoutMs, upstream, limits }, observing, live);
+    const { bodyBytes, messageBytes } = plan.config.listen.limits;
+    return {
+      method,
+      handler: compose(filters, upstream.channel.handler(output)),
+      input: this.codecs.message(method.descriptor.input),
+      output,
+      messageBytes,
+      bodyBytes,
+      cors: this.cors,
+    };
+  }
+}
+
+/** A route whose parts are made when they are first needed: a large schema has many that never are. */
+class LazyMethodRoute implements MethodRoute {
+  readonly kind = "method";
+  readonly template: string;
+  readonly #makeServed: () => ServedMethod;
+  readonly #makeTranscoder: () => Transcoder;
+  #served: ServedMethod | undefined;
+  #transcoder: Transcoder | undefined;
+
+  constructor(template: string, makeServed: () => ServedMethod, makeTranscoder: () => Transcoder) {
+    this.template = template;
+    this.#makeServed = makeServed;
+    this.#makeTranscoder = makeTranscoder;
+  }
+
+  get served(): ServedMethod {
+    this.#served ??= this.#makeServed();
+    return this.#served;
+  }
+
+  get transcoder(): Transcoder {
+    this.#transcoder ??= this.#makeTranscoder();
+    return this.#transcoder;
+  }
+}
+
+function passThroughRoute(
+  planned: PlannedPath,
+  options: SnapshotOptions,
+  cors: Cors | undefined,
+): PassThroughRoute {
+  const method = syntheticMethod("passThrough", planned.template);
+  let handler: Handler | undefined;
+  return {
+    kind: "passthrough",
+    method,
+    template: planned.template,
+    cors,
+    get handler() {
+      handler ??= compose(passThroughFilters(planned, method, options), options.forward(planned));
+      return handler;
+    },
+  };
+}
+
+function passThroughFilters(
+  planned: PlannedPath,
+  method: PassThroughRoute["method"],
+  options: SnapshotOptions,
+) {
+  const { access, route } = planned;
+  const { plan, observing, live } = options;
+  const timeoutMs = route.timeoutMs;
+  return pipeline(
+    { method, access, route, timeoutMs, upstream: undefined, limits: plan.config.limits },
+    observing,
+    live,
+  );
+}
+
+function corsOf({ defaults }: Config): Cors | undefined {
+  const { cors } = defaults;
+  if (cors === undefined) return undefined;
+  return createCors({
+    origins: cors.origins,
+    credentials: cors.credentials,
+    allowHeaders: cors.allowHeaders,
+    exposeHeaders: cors.exposeHeaders,
+    maxAgeMs: cors.maxAge,
+  });
+}
