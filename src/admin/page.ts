@@ -33,7 +33,7 @@ export const statusPage = `<!doctype html>
       state.textContent = ready.status + (ready.reasons ? ": " + ready.reasons.join("; ") : "");
       state.className = ready.reasons ? "bad" : "good";
       fill("upstreams", ["upstream", "endpoint", "connection", "health"], upstreams.flatMap((up) => up.endpoints.map((end) =>
-        [cell(up.name), cell(end.address), cell(end.connectivity), cell(end.health, end.ready ? "good" : "bad")])));
+        [cell(up.name), cell(end.address), cell(end.state, end.state === "ready" ? "good" : "bad"), cell(end.health)])));
       fill("problems", ["where", "what"], schema.problems.map((p) => [cell([p.file, p.line, p.column].filter(Boolean).join(":")), cell(p.message, p.severity === "error" ? "bad" : "")]));
       fill("routes", ["HTTP", "path", "method", "upstream", "who"], routes.map((r) => [cell(r.httpMethod), cell(r.path), cell(r.method), cell(r.upstream), cell(r.access)]));
     } catch { document.getElementById("ready").textContent = "does not answer"; }

@@ -13,7 +13,14 @@ const duration = (text: string) =>
     .describe(text);
 const size = (text: string) =>
   z.string().regex(sizePattern, "expected a size such as 64KiB or 4MiB").transform(parseSize).describe(text);
-const port = z.int().min(0).max(65_535);
+/** A reference such as `${env:PORT}` stands for a text. */
+const port = z.union([
+  z.int().min(0).max(65_535),
+  z
+    .string()
+    .regex(/^\d{1,5}$/, "expected a port")
+    .transform(Number),
+]);
 const name = z.string().regex(/^[A-Za-z_][\w-]*$/, "a name is letters, digits, - and _");
 const hostPort = z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/, "expected host:port");
 

@@ -1,0 +1,217 @@
+import { startAdmin } from "#admin";
+import type { Config } from "#config";
+import {
+  createForwarder,
+  createRestProtocol,
+  createServe,
+  grpcProtocol,
+  readPassThrough,
+  readPassThroughUpgrade,
+  trustedPeers,
+  WebSocketFront,
+} from "#frontend";
+import { type CompileOutcome, formatProblem, type Problem, SchemaWatcher } from "#schema";
+import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
+import { emptySchema } from "./empty-schema.ts";
+import { openListeners, portError } from "./listeners.ts";
+import { LiveState } from "./live-state.ts";
+import { observeGateway } from "./observed-gauges.ts";
+import { planGateway } from "./plan.ts";
+import { buildSnapshot, type Snapshot } from "./snapshot.ts";
+import { StartError } from "./start-error.ts";
+import { configView, routeViews, schemaView, upstreamViews } from "./views.ts";
+
+export interface GatewayOptions {
+  /** Where a local CA is kept. */
+  readonly stateDir: string;
+  /** Log and access log. */
+  readonly sink: LineSink;
+  /** Called for `POST /api/reload`; rejects with what is wrong. */
+  readonly onReload?: () => Promise<void>;
+  /** Called for `POST /api/drain`. */
+  readonly onDrain?: () => void;
+}
+
+export interface Gateway {
+  readonly httpsPort: number;
+  readonly httpPort: number | undefined;
+  readonly adminPort: number;
+  readonly caPath: string | undefined;
+  /** What is served now. */
+  readonly snapshot: Snapshot;
+  /** Takes a new configuration, whole or not at all; resolves to the problems that speak against it. */
+  reload(config: Config): Promise<readonly Problem[]>;
+  /** Stops accepting, lets what runs end, and closes everything. A second call cuts what is left short. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** How often upstreams are asked for their schema, in milliseconds, while it has not been seen yet and after. */
+const reflectionMs = 5_000;
+
+/** Starts a gateway. @throws StartError */
+export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
+  const logger = createLogger(options.sink, config.telemetry.log);
+  const meter = createPrometheusMeter();
+  const observing = { meter, accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined };
+  const live = new LiveState(logger);
+  const forwarder = createForwarder();
+  const loads = {
+    ok: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "ok" }),
+    refused: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "refused" }),
+  };
+  let problems: readonly Problem[] = [];
+  let snapshot: Snapshot | undefined;
+  let schemaKnown = false;
+  let current = config;
+  let draining = false;
+
+  /** Builds and swaps; or keeps what is served, and says why. */
+  const swap = (next: Config, outcome: CompileOutcome): boolean => {
+    const plan = outcome.schema === undefined ? undefined : planGateway(next, outcome.schema);
+    problems = [...outcome.problems, ...(plan?.problems ?? [])];
+    for (const problem of problems)
+      logger[problem.severity === "error" ? "error" : "warn"](formatProblem(problem), { ...problem });
+    if (plan === undefined || problems.some(({ severity }) => severity === "error")) {
+      loads.refused.add();
+      return false;
+    }
+    live.apply(next);
+    snapshot = buildSnapshot({
+      plan,
+      live,
+      observing,
+      forward: ({ upstream }) => forwarder.handler(upstream),
+    });
+    schemaKnown = true;
+    current = next;
+    loads.ok.add();
+    logger.info("serving", { methods: plan.methods.length, routes: plan.entries.length });
+    return true;
+  };
+
+  const watch = (next: Config, onChange: (outcome: CompileOutcome) => void): SchemaWatcher =>
+    new SchemaWatcher({
+      sources: next.schema,
+      reflect: (upstream) => (path, requests) => live.upstream(upstream).channel.stream(path, requests),
+      reflectionIntervalMs: reflectionMs,
+      onChange,
+    });
+  const onSchema = (outcome: CompileOutcome): void => {
+    lastOutcome = outcome;
+    swap(current, outcome);
+  };
+  live.apply(config);
+  let watcher = watch(config, onSchema);
+  let lastOutcome = await watcher.start();
+  const release = async (): Promise<void> => {
+    await watcher.close();
+    await live.close(0);
+    forwarder.close();
+  };
+  if (!swap(config, lastOutcome)) {
+    // An upstream that is asked for its schema may come later; files that are wrong are wrong now.
+    const waits = lastOutcome.schema === undefined && config.schema.some(({ kind }) => kind === "reflection");
+    if (!waits) {
+      await release();
+      throw new StartError("the schema and the configuration do not fit", { problems });
+    }
+    const plan = planGateway(config, emptySchema());
+    snapshot = buildSnapshot({
+      plan,
+      live,
+      observing,
+      forward: ({ upstream }) => forwarder.handler(upstream),
+    });
+  }
+
+  const routes = () => (snapshot as Snapshot).routes;
+  const trusts = trustedPeers(config.listen.trustProxies);
+  const webSockets = new WebSocketFront({ routes, trusts, logger, passThrough: readPassThroughUpgrade });
+  const protocols = [grpcProtocol, createRestProtocol({ read: readPassThrough })];
+  const serve = createServe({ routes, protocols, trusts, logger });
+  const events = {
+    exchange: serve,
+    upgrade: (upgrade: Parameters<WebSocketFront["upgrade"]>[0]) => webSockets.upgrade(upgrade),
+  };
+
+  const notReady = (): string[] => {
+    const reasons: string[] = [];
+    if (draining) reasons.push("draining");
+    if (!schemaKnown) reasons.push("the schema has not been loaded");
+    for (const name of live.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
+    return reasons;
+  };
+  const reload = async (next: Config): Promise<readonly Problem[]> => {
+    const sourcesChanged = JSON.stringify(next.schema) !== JSON.stringify(current.schema);
+    if (JSON.stringify([next.listen, next.admin]) !== JSON.stringify([current.listen, current.admin])) {
+      logger.warn("listen and admin are read at the start alone: restart to change them");
+    }
+    if (!sourcesChanged) {
+      swap(next, lastOutcome);
+      return problems.filter(({ severity }) => severity === "error");
+    }
+    const other = watch(next, onSchema);
+    const outcome = await other.start();
+    if (!swap(next, outcome)) {
+      await other.close();
+      return problems.filter(({ severity }) => severity === "error");
+    }
+    lastOutcome = outcome;
+    await watcher.close();
+    watcher = other;
+    return [];
+  };
+
+  let listeners: Awaited<ReturnType<typeof openListeners>> | undefined;
+  try {
+    listeners = await openListeners(config, options.stateDir, events, logger);
+    const opened = listeners;
+    observeGateway(meter, live, { connections: opened.connections, webSockets: () => webSockets.open });
+    const admin = await startAdmin({
+      host: config.admin.host,
+      port: config.admin.port,
+      meter,
+      notReady,
+      views: {
+        routes: () => routeViews((snapshot as Snapshot).plan),
+        upstreams: () => upstreamViews(live),
+        config: () => configView(current),
+        schema: () => schemaView(snapshot?.plan, problems),
+      },
+      actions: {
+        reload: async () => {
+          await options.onReload?.();
+          await watcher.refresh();
+          return { problems };
+        },
+        drain: async () => {
+          options.onDrain?.();
+          return { status: "draining" };
+        },
+      },
+    }).catch((cause) => {
+      throw portError("admin", config.admin.host, config.admin.port, cause);
+    });
+    return {
+      httpsPort: opened.httpsPort,
+      httpPort: opened.httpPort,
+      adminPort: admin.port,
+      caPath: opened.caPath,
+      get snapshot() {
+        return snapshot as Snapshot;
+      },
+      reload,
+      async close(graceMs) {
+        draining = true;
+        await Promise.all([opened.drain(graceMs), webSockets.drain(Math.min(graceMs, 2000))]);
+        await admin.close();
+        await release();
+      },
+    };
+  } catch (error) {
+    await listeners?.drain(0);
+    await webSockets.drain(0);
+    await release();
+    throw error;
+  }
+}

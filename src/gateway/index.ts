@@ -1,0 +1,4 @@
+export { type Gateway, type GatewayOptions, startGateway } from "./gateway.ts";
+export { type Plan, planGateway } from "./plan.ts";
+export { StartError } from "./start-error.ts";
+export { type RouteView, routeViews } from "./views.ts";

@@ -1,0 +1,25 @@
+import type { Meter } from "#telemetry";
+import type { LiveState } from "./live-state.ts";
+
+/** Shows, when somebody looks, what counts itself: endpoints, connections, the process. */
+export function observeGateway(
+  meter: Meter,
+  live: LiveState,
+  counts: { readonly connections: () => number; readonly webSockets: () => number },
+): void {
+  meter.observedGauge("dragoman_endpoint_ready", "1 when calls may go to an endpoint.", function* () {
+    for (const [upstream, { channel }] of live.upstreams) {
+      for (const { address, ready } of channel.endpoints)
+        yield [{ upstream, endpoint: address }, ready ? 1 : 0];
+    }
+  });
+  meter.observedGauge("dragoman_connections", "Connections of clients.", () => [[{}, counts.connections()]]);
+  meter.observedGauge("dragoman_websockets", "WebSockets that are open.", () => [[{}, counts.webSockets()]]);
+  meter.observedGauge("process_resident_memory_bytes", "Memory of the process.", () => [
+    [{}, process.memoryUsage.rss()],
+  ]);
+  meter.observedGauge("process_cpu_seconds_total", "CPU time of the process.", () => {
+    const { user, system } = process.cpuUsage();
+    return [[{}, (user + system) / 1e6]];
+  });
+}
