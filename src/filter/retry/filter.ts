@@ -1,50 +1,58 @@
-import { type Call, type Filter, type Handler, type Reply, RpcError } from "#rpc";
+import { type Call, type Filter, type Handler, type Reply, RpcError, type StreamCall } from "#rpc";
 import type { RetryPolicy } from "./policy.ts";
+import { RetrySchedule } from "./schedule.ts";
+import { SoleRequest } from "./sole-request.ts";
 import type { RetryThrottle } from "./throttle.ts";
 
 /**
- * Tries a unary call again when it failed with one of the policy's codes. The channel prefers endpoints that the call
- * has not been to. Only for methods that may be called twice, or whose route says so: whoever builds the chain decides.
+ * Tries a call again when it failed with one of the policy's codes before its response began (gRFC A6); the channel
+ * prefers endpoints that the call has not been to. Methods that stream their requests are never tried again. Only for
+ * methods that may be called twice, or whose route says so: whoever builds the chain decides.
  */
 export function retryFilter(policy: RetryPolicy, throttle: RetryThrottle): Filter {
-  return (next) => (call) => (call.kind === "unary" ? attempt(next, call, policy, throttle) : next(call));
+  return (next) => (call) => {
+    const schedule = new RetrySchedule(policy, throttle, call.deadline);
+    if (call.kind === "unary") return retry(next, call, schedule);
+    return call.method.kind === "server_streaming" ? retryStream(next, call, schedule) : next(call);
+  };
 }
 
-async function attempt(
+async function retryStream(next: Handler, call: StreamCall, schedule: RetrySchedule): Promise<Reply> {
+  const request = new SoleRequest(call.requests);
+  try {
+    const reply = await retry(next, call, schedule, request);
+    request.settle();
+    return reply;
+  } catch (error) {
+    request.close();
+    throw error;
+  }
+}
+
+async function retry(
   next: Handler,
   call: Call,
-  policy: RetryPolicy,
-  throttle: RetryThrottle,
+  schedule: RetrySchedule,
+  request?: SoleRequest,
 ): Promise<Reply> {
-  for (let made = 1; ; made++) {
+  for (;;) {
+    const attempt: Call =
+      request !== undefined && call.kind === "stream" ? { ...call, requests: request.requests() } : call;
     try {
-      const reply = await next(call);
-      throttle.succeeded();
+      const reply = await next(attempt);
+      schedule.succeeded();
       return reply;
     } catch (thrown) {
       const error = RpcError.from(thrown);
-      if (!policy.on.includes(error.code) || error.reason === "no_healthy_endpoint") throw error;
-      throttle.failed();
-      const wait = backoff(policy, made, error);
-      if (made >= policy.attempts || wait === undefined || !throttle.allows || call.signal.aborted)
-        throw error;
-      if (call.deadline !== undefined && Date.now() + wait >= call.deadline) throw error;
+      const wait = request?.repeatable === false ? undefined : schedule.after(error);
+      if (wait === undefined || call.signal.aborted) throw error;
       if (wait > 0) await pause(wait, call.signal);
       if (call.signal.aborted) throw error;
     }
   }
 }
 
-/** Milliseconds to wait; undefined when the server forbids another attempt (gRFC A6, "Pushback"). */
-function backoff(policy: RetryPolicy, made: number, error: RpcError): number | undefined {
-  const pushback = error.metadata.get("grpc-retry-pushback-ms");
-  if (pushback !== undefined) return /^\d{1,9}$/.test(pushback) ? Number(pushback) : undefined;
-  // The first retry of a lost connection goes to another endpoint at once: there is nothing to wait for.
-  if (made === 1 && (error.reason === "connection_lost" || error.reason === "connect_failed")) return 0;
-  const base = Math.min(policy.maxBackoffMs, policy.backoffMs * 2 ** (made - 1));
-  return base * (0.8 + Math.random() * 0.4);
-}
-
+/** Resolves after so many milliseconds, or as soon as the signal is aborted. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
@@ -53,6 +61,6 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(settle, ms);
-    signal.addEventListener("abort", settle, { once: true });
+    signal.addEventListener("abort", settle);
   });
 }

@@ -1,6 +1,6 @@
 /**
  * Keeps retries from drowning an upstream that fails (gRFC A6, "Throttling Retry Attempts and Hedged RPCs"): each failure
- * takes a token, each success gives a part of one back, and below half there are no retries.
+ * takes a token, each success gives a part of one back, and at half or below there are no retries. One per upstream.
  */
 export class RetryThrottle {
   readonly #max: number;

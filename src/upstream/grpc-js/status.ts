@@ -142,7 +142,10 @@ function errorDetails(encoded: string | Buffer | undefined): readonly ErrorDetai
   if (encoded === undefined) return [];
   try {
     const bytes = typeof encoded === "string" ? Buffer.from(encoded, "base64") : encoded;
-    return fromBinary(StatusSchema, bytes).details.map(({ typeUrl, value }) => ({ typeUrl, value }));
+    return fromBinary(StatusSchema, new Uint8Array(bytes)).details.map(({ typeUrl, value }) => ({
+      typeUrl,
+      value,
+    }));
   } catch {
     return [];
   }
