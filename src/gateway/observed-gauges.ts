@@ -9,8 +9,8 @@ export function observeGateway(
 ): void {
   meter.observedGauge("dragoman_endpoint_ready", "1 when calls may go to an endpoint.", function* () {
     for (const [upstream, { channel }] of live.upstreams) {
-      for (const { address, ready } of channel.endpoints)
-        yield [{ upstream, endpoint: address }, ready ? 1 : 0];
+      for (const { address, state } of channel.endpoints)
+        yield [{ upstream, endpoint: address }, state === "ready" ? 1 : 0];
     }
   });
   meter.observedGauge("dragoman_connections", "Connections of clients.", () => [[{}, counts.connections()]]);
