@@ -1,4 +1,3 @@
-import net from "node:net";
 import type { Call } from "#rpc";
 
 /** Whose calls are counted together. */
@@ -13,7 +12,7 @@ export function keyOf(call: Call, kind: LimitKey): string {
 
 /** An IPv4 address, or the /64 that an IPv6 address is in: who has one has them all. */
 function addressKey(address: string): string {
-  if (!net.isIPv6(address)) return address;
+  if (!address.includes(":")) return address;
   const [head = "", tail] = address.split("%", 1)[0]?.split("::") ?? [];
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");

@@ -1,0 +1,2 @@
+export { runCommand } from "./command.ts";
+export type { ExitCode, Terminal } from "./terminal.ts";

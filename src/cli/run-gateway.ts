@@ -1,0 +1,65 @@
+import path from "node:path";
+import type { Config } from "#config";
+import { type Gateway, StartError, startGateway } from "#gateway";
+import { formatProblem } from "#schema";
+import type { ExitCode, Terminal } from "./terminal.ts";
+
+/** Where the gateway keeps what it makes for itself, such as a local CA. */
+export const stateFolder = ".dragoman";
+
+export interface RunOptions {
+  readonly config: Config;
+  readonly terminal: Terminal;
+  /** Called when it serves; what it returns is called when it stops. */
+  readonly onStarted: (gateway: Gateway) => () => void;
+  readonly onReload?: (gateway: Gateway) => Promise<void>;
+}
+
+/** Runs a gateway until a signal asks it to end, then drains it; a second signal ends it at once. */
+export async function runGateway({ config, terminal, onStarted, onReload }: RunOptions): Promise<ExitCode> {
+  let drain: () => void = () => {};
+  const asked = new Promise<void>((resolve) => {
+    drain = resolve;
+  });
+  let signals = 0;
+  const stopListening = terminal.onSignal(() => {
+    signals++;
+    if (signals > 1) terminal.exit(1);
+    drain();
+  });
+  let gateway: Gateway;
+  try {
+    gateway = await startGateway(config, {
+      stateDir: path.resolve(terminal.cwd, stateFolder),
+      sink: { write: (line) => void terminal.stderr.write(line) },
+      onReload: async () => {
+        await onReload?.(gateway);
+      },
+      onDrain: drain,
+    });
+  } catch (error) {
+    stopListening();
+    if (!(error instanceof StartError)) throw error;
+    const lines = [error.message, ...error.problems.map(formatProblem)];
+    terminal.stderr.write(`${lines.join("\n")}\n`);
+    return 1;
+  }
+  const stop = onStarted(gateway);
+  terminal.stdout.write(describe(gateway, terminal.cwd));
+  await asked;
+  stop();
+  await gateway.close(config.drain);
+  stopListening();
+  return 0;
+}
+
+function describe(gateway: Gateway, cwd: string): string {
+  const lines = [`https  https://localhost:${gateway.httpsPort}`];
+  if (gateway.httpPort !== undefined) lines.push(`http   http://localhost:${gateway.httpPort}`);
+  lines.push(`admin  http://127.0.0.1:${gateway.adminPort}`);
+  if (gateway.caPath !== undefined)
+    lines.push(`ca     ${path.relative(cwd, gateway.caPath)}  (for curl --cacert)`);
+  const { plan } = gateway.snapshot;
+  lines.push(`serves ${plan.methods.length} methods by ${plan.entries.length} routes`);
+  return `${lines.join("\n")}\n`;
+}

@@ -1,0 +1,16 @@
+import { runCommand } from "./cli/index.ts";
+
+process.exitCode = await runCommand(process.argv.slice(2), {
+  env: process.env,
+  cwd: process.cwd(),
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  onSignal(listener) {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, listener);
+    return () => {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, listener);
+    };
+  },
+  exit: (code) => process.exit(code),
+});
