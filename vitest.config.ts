@@ -5,8 +5,10 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["dragoman-source", "node", "import", "default"] } },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: "forks",
+    maxWorkers: 2,
   },
 });

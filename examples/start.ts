@@ -82,7 +82,7 @@ ${routes.join("\n")}
 Every method also answers POST /package.Service/Method, native gRPC and WebSocket. Try:
 
   curl --cacert ${ca} '${base}/v1/products?page_size=2'
-  curl --cacert ${ca} -N -H 'accept: text/event-stream' ${base}/v1/products/lamp-of-cairo/stock:watch
+  curl --cacert ${ca} -N -H 'accept: text/event-stream' ${base}/v1/products/assam-second-flush/stock:watch
   curl --cacert ${ca} -H 'authorization: Bearer ${token}' ${base}/v1/orders
 
 Ctrl-C stops everything.

@@ -62,7 +62,7 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
   });
 
   const place = (parts: readonly PathPart[]): number | undefined => offsetOf(document.contents, parts);
-  const parsed = configSchema.safeParse(document.toJS() ?? {});
+  const parsed = configSchema.safeParse(document.toJS() ?? {}, { reportInput: true });
   if (!parsed.success) {
     for (const issue of parsed.error.issues) reportIssue(issue, [], document.contents, report, place);
   }

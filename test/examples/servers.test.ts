@@ -98,7 +98,7 @@ test("a replica that is told to stop says so first, ends endless calls as UNAVAI
   process.kill(pid, "SIGTERM");
   const ending = expect(stock()).rejects.toMatchObject({
     code: status.UNAVAILABLE,
-    details: /about to stop/,
+    details: expect.stringContaining("about to stop"),
   });
   expect((await health())?.status).toBe(Serving.NOT_SERVING);
   await ending;

@@ -10,7 +10,6 @@ import { callUnary } from "../../examples/shop/grpc/client.ts";
 import type { ShopService } from "../../examples/shop/services.ts";
 import { type Shop, startShop } from "../../examples/shop/supervisor.ts";
 import { until } from "../support/until.ts";
-import { ensureExamplesBuilt } from "./built.ts";
 import { clientOf } from "./clients.ts";
 
 /** Some services of the shop, for all tests of a file. */
@@ -32,7 +31,6 @@ export function useShop(...services: ShopService[]): ShopUnderTest {
     return shop;
   };
   beforeAll(async () => {
-    ensureExamplesBuilt();
     shop = await startShop({ services });
   }, 60_000);
   afterAll(async () => {
@@ -78,6 +76,6 @@ export async function isServing(client: Client, service = ""): Promise<boolean> 
 /** Metadata of a call by somebody. */
 export function as(user: string): Metadata {
   const metadata = new Metadata();
-  metadata.set("x-user", user);
+  metadata.set("x-dragoman-subject", user);
   return metadata;
 }

@@ -70,6 +70,9 @@ test("the gateway's configuration is valid", () => {
   const { config, problems } = loadConfig({
     file,
     env: {
+      HTTPS_PORT: "8443",
+      HTTP_PORT: "8080",
+      ADMIN_PORT: "9901",
       SHOP_CATALOG: two,
       SHOP_INVENTORY: two,
       SHOP_ORDERS: two,
