@@ -22,7 +22,7 @@ export interface GrpcJsOptions extends ConnectionOptions {
 /** Milliseconds between attempts to connect: short, so that a server that was restarted is back within a second or so. */
 const reconnect = { initialMs: 100, maxMs: 2000 };
 
-/** A connection that held for so many milliseconds was a good one: when it is lost, the next attempt is made at once. */
+/** A connection that held for so many milliseconds was a good one: the backoff starts over. */
 const steadyMs = 1000;
 
 /**
@@ -38,7 +38,8 @@ export class GrpcJsTransport implements Transport {
   readonly #calls = new Set<ActiveCall>();
   #connectivity: Connectivity = "idle";
   #connection: Connection | undefined;
-  /** When the connection became ready, by `performance.now()`. */
+  /** When the attempt to connect began, and when the connection became ready, by `performance.now()`. */
+  #openedAt = 0;
   #readyAt: number | undefined;
   /** For the time limit of an attempt to connect, or for the next attempt. */
   #timer: NodeJS.Timeout | undefined;
@@ -111,6 +112,7 @@ export class GrpcJsTransport implements Transport {
       this.#onDrained?.(),
     );
     this.#connection = connection;
+    this.#openedAt = performance.now();
     this.#readyAt = undefined;
     this.#timer = setTimeout(() => this.#lost(connection), connectTimeoutMs);
     connection.watch((state) => {
@@ -127,19 +129,21 @@ export class GrpcJsTransport implements Transport {
   #lost(connection: Connection): void {
     if (connection !== this.#connection) return;
     clearTimeout(this.#timer);
-    const steady = this.#readyAt !== undefined && performance.now() - this.#readyAt >= steadyMs;
+    const now = performance.now();
+    if (this.#readyAt !== undefined && now - this.#readyAt >= steadyMs) this.#backoff.reset();
     this.#connection = undefined;
     this.#readyAt = undefined;
     connection.lost = true;
     // Not from within a callback of the very channel that is closed.
     setImmediate(() => connection.close());
-    if (steady) {
-      this.#backoff.reset();
+    // The backoff is between the starts of attempts: a connection that held for a while is made anew at once.
+    const wait = this.#openedAt + this.#backoff.next() - now;
+    if (wait <= 0) {
       this.#open();
-    } else {
-      this.#timer = setTimeout(() => this.#open(), this.#backoff.next());
-      this.#become("failed");
+      return;
     }
+    this.#timer = setTimeout(() => this.#open(), wait);
+    this.#become("failed");
   }
 
   #become(connectivity: Connectivity): void {

@@ -74,15 +74,13 @@ export interface CallOptions {
   readonly idempotent?: boolean;
 }
 
-const never = new AbortController().signal;
-
 export function unary(message: string, options: CallOptions = {}): UnaryCall {
   return {
     kind: "unary",
     method: method("Unary", "unary", options.idempotent),
     header: options.header ?? new Metadata(),
     deadline: options.deadline,
-    signal: options.signal ?? never,
+    signal: options.signal ?? new AbortController().signal,
     context: newContext(),
     request: Payload.fromProto(Buffer.from(message), opaque),
   };
@@ -99,7 +97,7 @@ export function stream(
     method: method(name, kind, options.idempotent),
     header: options.header ?? new Metadata(),
     deadline: options.deadline,
-    signal: options.signal ?? never,
+    signal: options.signal ?? new AbortController().signal,
     context: newContext(),
     requests: payloads(requests),
   };
