@@ -101,18 +101,18 @@ export function createNodeListener(options: NodeListenerOptions): Listener {
       }),
 
     async drain(graceMs) {
-      const first = !draining;
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      if (first) for (const session of sessions) announceEnd(session);
+      let timer: NodeJS.Timeout | undefined;
+      const grace = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, graceMs);
+      });
+      // What clients have sent before they heard of the end is still to be served: silence means nothing before that.
+      await Promise.race([Promise.all([...sessions].map(announceEnd)), grace]);
       http1.closeIdleConnections();
       const idle = new Promise<void>((resolve) => {
         onIdle = resolve;
         if (active === 0) resolve();
-      });
-      let timer: NodeJS.Timeout | undefined;
-      const grace = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, graceMs);
       });
       await Promise.race([idle, grace]);
       // What is written must leave the process; sockets that then still stand are torn down.
@@ -126,17 +126,24 @@ export function createNodeListener(options: NodeListenerOptions): Listener {
   };
 }
 
-/** A first GOAWAY that promises to take every stream, so that none that is on its way is lost (RFC 9113 6.8). */
-function announceEnd(session: http2.ServerHttp2Session): void {
-  if (session.closed || session.destroyed) return;
-  session.goaway(0, 2 ** 31 - 1);
-  const close = (): void => {
-    clearTimeout(timer);
-    session.close();
-  };
-  const timer = setTimeout(close, noticeMs);
-  // The answer to a ping comes after every stream that the client opened before it heard.
-  session.ping(() => setImmediate(close));
+/**
+ * A first GOAWAY that promises to take every stream, so that none that is on its way is lost (RFC 9113 6.8). Resolves
+ * when the client has heard of it.
+ */
+function announceEnd(session: http2.ServerHttp2Session): Promise<void> {
+  if (session.closed || session.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const close = (): void => {
+      clearTimeout(timer);
+      session.close();
+      resolve();
+    };
+    const timer = setTimeout(close, noticeMs);
+    session.once("close", close);
+    session.goaway(0, 2 ** 31 - 1);
+    // The answer to a ping comes after every stream that the client opened before it heard.
+    session.ping(() => setImmediate(close));
+  });
 }
 
 function closeSession(session: http2.ServerHttp2Session): Promise<void> {
