@@ -105,7 +105,7 @@ test("a replica that is told to stop says so first, ends endless calls as UNAVAI
   await until("it is back", async () => under.pidOf("inventory-1") !== pid && (await isServing(client)));
 });
 
-test("an image that is on its way gets there although the replica is told to stop", async () => {
+test("an image that is on its way to a slow reader gets there although the replica is told to stop", async () => {
   const [address = ""] = under.shop.upstreams.catalog;
   using client = clientOf(address);
   const name = "products/mosaic-lamp";
@@ -125,7 +125,9 @@ test("an image that is on its way gets there although the replica is told to sto
   const pid = under.pidOf("catalog-1");
   if (pid === undefined) throw new Error("catalog-1 does not run");
   process.kill(pid, "SIGTERM");
+  const stopped = performance.now();
   await until("it takes no more calls", async () => !(await isServing(client)));
+  await until("it would have gone, but for the image", () => performance.now() - stopped > 800);
   for (let piece = await next(); piece !== undefined; piece = await next()) received.push(piece);
   expect(Buffer.concat(received.map((piece) => piece?.data ?? data)).equals(data)).toBe(true);
   await until("it has gone", () => under.pidOf("catalog-1") !== pid);

@@ -5,18 +5,17 @@ export class ActiveCalls {
   #count = 0;
   #idle: (() => void) | undefined;
 
-  /** Counts a call until the returned function is called; the signal is aborted when its caller is gone. */
-  begin(call: EventEmitter): { readonly signal: AbortSignal; readonly end: () => void } {
-    const gone = new AbortController();
-    call.once("cancelled", () => gone.abort());
+  /** Counts a call until it is over; the returned signal is aborted then, be it answered or given up by its caller. */
+  begin(call: EventEmitter): AbortSignal {
+    const over = new AbortController();
     this.#count++;
-    return {
-      signal: gone.signal,
-      end: () => {
-        this.#count--;
-        if (this.#count === 0) this.#idle?.();
-      },
-    };
+    // grpc-js says `cancelled` of every call: of one that was answered, when the trailers have left.
+    call.once("cancelled", () => {
+      over.abort();
+      this.#count--;
+      if (this.#count === 0) this.#idle?.();
+    });
+    return over.signal;
   }
 
   /** Resolves as soon as no call is under way. */

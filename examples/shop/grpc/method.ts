@@ -24,7 +24,7 @@ import { StatusError, toServerError } from "./status-error.ts";
 /** What a handler knows of a call beside its messages. */
 export interface CallInfo {
   readonly metadata: Metadata;
-  /** Aborted when the caller has gone or its deadline has passed. */
+  /** Aborted when the call is over, for instance because its caller has gone. */
   readonly signal: AbortSignal;
 }
 
@@ -64,14 +64,13 @@ export function unary<I extends DescMessage, O extends DescMessage>(
 ): BoundMethod {
   const bind = (calls: ActiveCalls): handleUnaryCall<MessageShape<I>, MessageShape<O>> => {
     return async (call, callback) => {
-      const { signal, end } = calls.begin(call);
+      const signal = calls.begin(call);
       try {
         callback(null, await handler(call.request, { metadata: call.metadata, signal }));
       } catch (error) {
         report(descriptor, error);
         callback(toServerError(error));
       }
-      end();
     };
   };
   return { descriptor, definition: methodDefinition(descriptor), bind };
@@ -83,14 +82,13 @@ export function clientStreaming<I extends DescMessage, O extends DescMessage>(
 ): BoundMethod {
   const bind = (calls: ActiveCalls): handleClientStreamingCall<MessageShape<I>, MessageShape<O>> => {
     return async (call, callback) => {
-      const { signal, end } = calls.begin(call);
+      const signal = calls.begin(call);
       try {
         callback(null, await handler(read(call), { metadata: call.metadata, signal }));
       } catch (error) {
         if (!signal.aborted) report(descriptor, error);
         callback(toServerError(error));
       }
-      end();
     };
   };
   return { descriptor, definition: methodDefinition(descriptor), bind };
@@ -102,7 +100,7 @@ export function serverStreaming<I extends DescMessage, O extends DescMessage>(
 ): BoundMethod {
   const bind = (calls: ActiveCalls): handleServerStreamingCall<MessageShape<I>, MessageShape<O>> => {
     return async (call) => {
-      const { signal, end } = calls.begin(call);
+      const signal = calls.begin(call);
       try {
         await send(handler(call.request, { metadata: call.metadata, signal }), call, signal);
         call.end();
@@ -110,7 +108,6 @@ export function serverStreaming<I extends DescMessage, O extends DescMessage>(
         if (!signal.aborted) report(descriptor, error);
         call.emit("error", toServerError(error));
       }
-      end();
     };
   };
   return { descriptor, definition: methodDefinition(descriptor), bind };
@@ -122,7 +119,7 @@ export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
 ): BoundMethod {
   const bind = (calls: ActiveCalls): handleBidiStreamingCall<MessageShape<I>, MessageShape<O>> => {
     return async (call) => {
-      const { signal, end } = calls.begin(call);
+      const signal = calls.begin(call);
       try {
         await send(handler(read(call), { metadata: call.metadata, signal }), call, signal);
         call.end();
@@ -130,7 +127,6 @@ export function bidiStreaming<I extends DescMessage, O extends DescMessage>(
         if (!signal.aborted) report(descriptor, error);
         call.emit("error", toServerError(error));
       }
-      end();
     };
   };
   return { descriptor, definition: methodDefinition(descriptor), bind };
