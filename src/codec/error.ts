@@ -8,8 +8,8 @@ export class CodecError extends Error {
   /** What is wrong there, such as `expected int64, got "12x"`. */
   readonly fault: string;
 
-  constructor(side: "json" | "wire", path: string, fault: string) {
-    super(path === "" ? fault : `${path}: ${fault}`);
+  constructor(side: "json" | "wire", path: string, fault: string, options?: ErrorOptions) {
+    super(path === "" ? fault : `${path}: ${fault}`, options);
     this.side = side;
     this.path = path;
     this.fault = fault;

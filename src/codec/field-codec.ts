@@ -1,0 +1,32 @@
+import type { DescField } from "@bufbuild/protobuf";
+import type { FieldCodec } from "./codec.ts";
+import { fieldFromJson } from "./interpret-from-json.ts";
+import { isNull } from "./json-scan.ts";
+import { memory } from "./memory.ts";
+import type { FieldPlan } from "./plan.ts";
+import type { Plans } from "./plans.ts";
+import { jsonReader, wireReader } from "./run.ts";
+
+const nullText = Buffer.from("null");
+
+/** Converts one field of a message. */
+export function fieldCodec(field: DescField, plans: Plans): FieldCodec {
+  const alone = plans.alone(field);
+  const plan = alone.fields[0] as FieldPlan;
+  const objectToJson = wireReader(alone);
+  return {
+    field,
+    toJson(wire) {
+      const object = objectToJson(wire);
+      // `{"name":value}`; its chunk has a comma for the brace.
+      return object.length === 2 ? nullText : object.subarray(plan.chunk.length, object.length - 1);
+    },
+    fromJson: jsonReader(field, (pos, at) => {
+      if (isNull(pos) && !(plan.value.takesNull && plan.shape === "singular")) {
+        memory.at = at;
+        return pos + 4;
+      }
+      return fieldFromJson(plan, pos, at, 1, alone.ignoreUnknown);
+    }),
+  };
+}

@@ -1,0 +1,89 @@
+import { memory } from "./memory.ts";
+import { readLength, skipField } from "./wire.ts";
+
+/** Where the keys of the entries looked at lie: starts and lengths by turns. */
+let keys = new Int32Array(256);
+/** Open addressing by hash; index of an entry plus 1. */
+let slots = new Int32Array(256);
+
+/**
+ * Whether two of the map entries that stand in a row from `pos`, where the first one's tag is, have the same key, or
+ * one does not begin with its key.
+ */
+export function repeatsKey(pos: number, end: number, tag: Uint8Array): boolean {
+  let count = 0;
+  for (let next = pos; next < end && startsWith(tag, next); ) {
+    const length = readLength(next + tag.length, end);
+    const from = memory.pos;
+    next = from + length;
+    const first = memory.bytes[from]!;
+    if (length === 0 || first >>> 3 !== 1) return true;
+    if (count * 2 === keys.length) {
+      const larger = new Int32Array(keys.length * 2);
+      larger.set(keys);
+      keys = larger;
+    }
+    keys[count * 2] = from;
+    keys[count * 2 + 1] = skipField(first, from + 1, next) - from;
+    count++;
+  }
+  return count > 1 && (count <= 8 ? repeatsInFew(count) : repeatsInMany(count));
+}
+
+function startsWith(tag: Uint8Array, pos: number): boolean {
+  for (let index = 0; index < tag.length; index++) {
+    if (memory.bytes[pos + index] !== tag[index]) return false;
+  }
+  return true;
+}
+
+function repeatsInFew(count: number): boolean {
+  for (let one = 1; one < count; one++) {
+    for (let other = 0; other < one; other++) {
+      if (areSame(one, other)) return true;
+    }
+  }
+  return false;
+}
+
+function repeatsInMany(count: number): boolean {
+  const size = 2 ** Math.ceil(Math.log2(count * 2));
+  if (slots.length < size) slots = new Int32Array(size);
+  else slots.fill(0, 0, size);
+  for (let entry = 0; entry < count; entry++) {
+    let slot = hashOf(entry) & (size - 1);
+    for (let other = slots[slot]!; other !== 0; other = slots[slot]!) {
+      if (areSame(entry, other - 1)) return true;
+      slot = (slot + 1) & (size - 1);
+    }
+    slots[slot] = entry + 1;
+  }
+  return false;
+}
+
+/** Differs from process to process, so that nobody can prepare keys that collide. */
+const seed = (Math.random() * 0x7fffffff) | 0;
+
+function hashOf(entry: number): number {
+  const { bytes } = memory;
+  const from = keys[entry * 2]!;
+  const to = from + keys[entry * 2 + 1]!;
+  let hash = seed;
+  for (let pos = from; pos < to; pos++) {
+    hash = Math.imul(hash ^ bytes[pos]!, 0x5bd1e995);
+    hash ^= hash >>> 15;
+  }
+  return hash;
+}
+
+function areSame(one: number, other: number): boolean {
+  const { bytes } = memory;
+  const length = keys[one * 2 + 1]!;
+  if (length !== keys[other * 2 + 1]) return false;
+  const a = keys[one * 2]!;
+  const b = keys[other * 2]!;
+  for (let index = length - 1; index >= 0; index--) {
+    if (bytes[a + index] !== bytes[b + index]) return false;
+  }
+  return true;
+}

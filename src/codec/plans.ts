@@ -1,0 +1,278 @@
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescField,
+  type DescMessage,
+  type Registry,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import type { CodecOptions } from "./codec.ts";
+import {
+  type EnumPlan,
+  type FieldPlan,
+  type FromJson,
+  type Kind,
+  kind,
+  type MessagePlan,
+  type ToJson,
+  type ValuePlan,
+} from "./plan.ts";
+import { delimited, endGroup, fixed32, fixed64, startGroup, varint } from "./wire.ts";
+
+/** The two functions of a message, and the careful one of wire -> JSON. */
+export interface Implementation {
+  readonly toJson: ToJson;
+  readonly toJsonCarefully: ToJson;
+  readonly fromJson: FromJson;
+}
+
+/** Prepares messages and enums for conversion, each once. */
+export interface Plans {
+  readonly registry: Registry;
+  readonly options: CodecOptions;
+  message(type: DescMessage): MessagePlan;
+  /** The plan of a message that has only this field. */
+  alone(field: DescField): MessagePlan;
+}
+
+/** @param implement makes a message's functions; `special` ones first */
+export function createPlans(
+  registry: Registry,
+  options: CodecOptions,
+  implement: (plan: MessagePlan, plans: Plans) => Implementation,
+  isSpecial: (type: DescMessage) => boolean,
+): Plans {
+  const messages = new Map<DescMessage, MessagePlan>();
+  const enums = new Map<DescEnum, EnumPlan>();
+  const extensions = extensionsByType(registry);
+
+  const plans: Plans = {
+    registry,
+    options,
+    message(type) {
+      let plan = messages.get(type);
+      if (plan === undefined) {
+        const fields = [...type.fields, ...(extensions.get(type.typeName) ?? [])];
+        plan = planMessage(type, fields, options, isSpecial(type));
+        messages.set(type, plan);
+      }
+      return plan;
+    },
+    alone: (field) => planMessage(field.parent, [field], { ...options, emitDefaults: true }, false),
+  };
+
+  function planMessage(
+    type: DescMessage,
+    descriptors: readonly (DescField | DescExtension)[],
+    { protoNames = false, emitDefaults = false, ignoreUnknownFields = false }: CodecOptions,
+    special: boolean,
+  ): MessagePlan {
+    // Fields are looked at when the first message of the type arrives: types refer to each other in circles, and most
+    // of a large schema is never used.
+    let prepared: Prepared | undefined;
+    const prepare = (): Prepared => {
+      prepared ??= prepareFields(descriptors, protoNames, emitDefaults);
+      return prepared;
+    };
+    const plan: MessagePlan = {
+      type,
+      get fields() {
+        return prepare().fields;
+      },
+      get byNumber() {
+        return prepare().byNumber;
+      },
+      get byKey() {
+        return prepare().byKey;
+      },
+      get oneofs() {
+        return type.oneofs.length;
+      },
+      ignoreUnknown: ignoreUnknownFields,
+      special,
+      toJson: (pos, end, at, depth) => implemented().toJson(pos, end, at, depth),
+      toJsonCarefully: (pos, end, at, depth) => implemented().toJsonCarefully(pos, end, at, depth),
+      fromJson: (pos, at, depth) => implemented().fromJson(pos, at, depth),
+    };
+    const implemented = () => Object.assign(plan, implement(plan, plans));
+    return plan;
+  }
+
+  function prepareFields(
+    descriptors: readonly (DescField | DescExtension)[],
+    protoNames: boolean,
+    emitDefaults: boolean,
+  ): Prepared {
+    const fields = descriptors.map((field, index) => planField(field, index, protoNames, emitDefaults));
+    const byKey = new Map<string, FieldPlan>();
+    for (const field of fields) {
+      if (field.descriptor.kind === "field") byKey.set(field.descriptor.name, field);
+    }
+    // Where one field's JSON name is another's proto name, the JSON name wins.
+    for (const field of fields) byKey.set(field.descriptor.jsonName, field);
+    return { fields, byKey, byNumber: new Map(fields.map((field) => [field.number, field])) };
+  }
+
+  function planField(
+    field: DescField | DescExtension,
+    index: number,
+    protoNames: boolean,
+    emitDefaults: boolean,
+  ): FieldPlan {
+    const { number, oneof } = field;
+    const value = planValue(field);
+    const shape = field.fieldKind === "list" ? "list" : field.fieldKind === "map" ? "map" : "singular";
+    const packed = field.fieldKind === "list" && field.packed;
+    const single = wireType(value.kind);
+    const packable = shape === "list" && single !== delimited && single !== startGroup;
+    const wire = shape === "map" || packed ? delimited : single;
+    const implicit = field.presence === 2 /* implicit */ && shape === "singular";
+    const key = JSON.stringify(protoNames && field.kind === "field" ? field.name : field.jsonName);
+    const tag = ((number << 3) | wire) >>> 0;
+    return {
+      descriptor: field as DescField,
+      index,
+      number,
+      tag,
+      tagBytes: varintBytes(tag),
+      otherTag: packable ? ((number << 3) | (packed ? single : delimited)) >>> 0 : 0,
+      shape,
+      packed,
+      value,
+      key:
+        field.fieldKind === "map"
+          ? { kind: field.mapKey, wire: wireType(field.mapKey), ...plain }
+          : undefined,
+      implicit,
+      required: field.presence === 3 /* required */,
+      oneof: oneof === undefined ? undefined : oneof.parent.oneofs.indexOf(oneof),
+      chunk: Buffer.from(`,${key}:`),
+      keyBytes: Buffer.from(`${key}:`),
+      defaultText:
+        emitDefaults && field.kind === "field" && (implicit || shape !== "singular")
+          ? Buffer.from(`,${key}:${defaultJson(value, shape)}`)
+          : undefined,
+    };
+  }
+
+  function planValue(field: DescField | DescExtension): ValuePlan {
+    const { message, enum: enumeration, scalar } = field;
+    if (message !== undefined) {
+      const grouped =
+        (field.fieldKind === "message" || field.fieldKind === "list") && field.delimitedEncoding;
+      const of = grouped === true ? kind.group : kind.message;
+      return {
+        kind: of,
+        wire: wireType(of),
+        message: plans.message(message),
+        enum: undefined,
+        takesNull: message.typeName === "google.protobuf.Value",
+      };
+    }
+    if (enumeration !== undefined) {
+      const plan = planEnum(enumeration);
+      return { kind: kind.enum, wire: varint, message: undefined, enum: plan, takesNull: plan.isNull };
+    }
+    const of = scalar ?? ScalarType.STRING;
+    return { kind: of, wire: wireType(of), ...plain };
+  }
+
+  function planEnum(type: DescEnum): EnumPlan {
+    let plan = enums.get(type);
+    if (plan === undefined) {
+      const isNull = type.typeName === "google.protobuf.NullValue";
+      const texts = new Map<number, Uint8Array>();
+      for (const { name, number } of type.values) {
+        const text = isNull ? "null" : options.enumsAsInts === true ? String(number) : JSON.stringify(name);
+        if (!texts.has(number)) texts.set(number, Buffer.from(text));
+      }
+      const numbers = new Map(type.values.map(({ name, number }) => [name, number]));
+      plan = {
+        name: type.typeName,
+        closed: !type.open,
+        isNull,
+        first: type.values[0]?.number ?? 0,
+        texts,
+        numbers,
+      };
+      enums.set(type, plan);
+    }
+    return plan;
+  }
+
+  return plans;
+}
+
+const plain = { message: undefined, enum: undefined, takesNull: false } as const;
+
+interface Prepared {
+  readonly fields: readonly FieldPlan[];
+  readonly byNumber: ReadonlyMap<number, FieldPlan>;
+  readonly byKey: ReadonlyMap<string, FieldPlan>;
+}
+
+function extensionsByType(registry: Registry): ReadonlyMap<string, readonly DescExtension[]> {
+  const byType = new Map<string, DescExtension[]>();
+  for (const type of registry) {
+    if (type.kind !== "extension") continue;
+    const others = byType.get(type.extendee.typeName);
+    if (others === undefined) byType.set(type.extendee.typeName, [type]);
+    else others.push(type);
+  }
+  return byType;
+}
+
+export function wireType(of: Kind): number {
+  switch (of) {
+    case kind.double:
+    case kind.fixed64:
+    case kind.sfixed64:
+      return fixed64;
+    case kind.float:
+    case kind.fixed32:
+    case kind.sfixed32:
+      return fixed32;
+    case kind.string:
+    case kind.bytes:
+    case kind.message:
+      return delimited;
+    case kind.group:
+      return startGroup;
+    default:
+      return varint;
+  }
+}
+
+/** The tag that ends a group. */
+export function endTagBytes(field: FieldPlan): Uint8Array {
+  return varintBytes(((field.number << 3) | endGroup) >>> 0);
+}
+
+function varintBytes(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
+  bytes.push(rest);
+  return Uint8Array.from(bytes);
+}
+
+function defaultJson(value: ValuePlan, shape: FieldPlan["shape"]): string {
+  if (shape !== "singular") return shape === "list" ? "[]" : "{}";
+  switch (value.kind) {
+    case kind.string:
+    case kind.bytes:
+      return '""';
+    case kind.bool:
+      return "false";
+    case kind.enum:
+      return Buffer.from(value.enum?.texts.get(0) ?? []).toString() || "0";
+    case kind.int64:
+    case kind.uint64:
+    case kind.sint64:
+    case kind.fixed64:
+    case kind.sfixed64:
+      return '"0"';
+    default:
+      return "0";
+  }
+}

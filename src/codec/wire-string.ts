@@ -1,0 +1,76 @@
+import { malformed } from "./fault.ts";
+import { memory, overflow } from "./memory.ts";
+
+const hexDigits = Buffer.from("0123456789abcdef");
+const shortEscapes: Readonly<Record<number, number>> = { 8: 0x62, 9: 0x74, 10: 0x6e, 12: 0x66, 13: 0x72 };
+
+/** UTF-8 -> JSON string. Returns where it ends. */
+export function stringText(pos: number, end: number, at: number): number {
+  const { bytes, view } = memory;
+  let from = pos;
+  let to = at;
+  bytes[to++] = 0x22;
+  while (from < end) {
+    // Four bytes at once, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as it is.
+    const word = view.getInt32(from, true);
+    view.setInt32(to, word, true);
+    const stop =
+      (word | (word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101)) &
+      0x80808080;
+    const plain = stop === 0 ? 4 : (31 - Math.clz32(stop & -stop)) >> 3;
+    from += plain;
+    to += plain;
+    if (from >= end) {
+      to -= from - end;
+      break;
+    }
+    if (plain < 4) {
+      if (bytes[from]! < 128) to = escapeChar(bytes[from++]!, to);
+      else {
+        const after = sequenceEnd(from, end);
+        if (after < 0) malformed("a string is not valid UTF-8");
+        while (from < after) bytes[to++] = bytes[from++]!;
+      }
+    }
+  }
+  bytes[to] = 0x22;
+  return to + 1;
+}
+
+function escapeChar(char: number, at: number): number {
+  const { bytes } = memory;
+  if (at > memory.limit) overflow();
+  bytes[at] = 0x5c;
+  if (char >= 32) {
+    bytes[at + 1] = char;
+    return at + 2;
+  }
+  const short = shortEscapes[char];
+  if (short !== undefined) {
+    bytes[at + 1] = short;
+    return at + 2;
+  }
+  bytes[at + 1] = 0x75;
+  bytes[at + 2] = 0x30;
+  bytes[at + 3] = 0x30;
+  bytes[at + 4] = hexDigits[char >> 4]!;
+  bytes[at + 5] = hexDigits[char & 15]!;
+  return at + 6;
+}
+
+/** Where the UTF-8 sequence of several bytes ends, or -1 when there is no valid one (RFC 3629 section 4). */
+function sequenceEnd(pos: number, end: number): number {
+  const { bytes } = memory;
+  const first = bytes[pos]!;
+  const second = bytes[pos + 1]!;
+  if (first < 0xc2 || first > 0xf4) return -1;
+  const length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (pos + length > end || (second & 0xc0) !== 0x80) return -1;
+  if (first === 0xe0 && second < 0xa0) return -1;
+  if (first === 0xed && second > 0x9f) return -1;
+  if (first === 0xf0 && second < 0x90) return -1;
+  if (first === 0xf4 && second > 0x8f) return -1;
+  if (length > 2 && (bytes[pos + 2]! & 0xc0) !== 0x80) return -1;
+  if (length > 3 && (bytes[pos + 3]! & 0xc0) !== 0x80) return -1;
+  return pos + length;
+}
