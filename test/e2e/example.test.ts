@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { constants } from "node:http2";
 import path from "node:path";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { Client, credentials, status } from "@grpc/grpc-js";
@@ -279,7 +280,9 @@ describe("under load", () => {
     const outcomes: (number | string)[] = [];
     const one = async (): Promise<void> => {
       try {
-        outcomes.push((await client.request({ path: "/v1/products?page_size=1" })).status);
+        const answer = await client.request({ path: "/v1/products?page_size=1" });
+        // A stream that node:http2 opens after it has read the GOAWAY never leaves it: REFUSED_STREAM, safe to send again.
+        if (answer.rst !== constants.NGHTTP2_REFUSED_STREAM) outcomes.push(answer.status);
       } catch (error) {
         outcomes.push(String(error));
       }
