@@ -45,7 +45,13 @@ async function serve<M extends Match>(
       return;
     }
     context = newContext(exchange, protocol.name, match.template, trusts);
-    const call = protocol.read(exchange, match, context);
+    let call: Call;
+    try {
+      call = protocol.read(exchange, match, context);
+    } catch (thrown) {
+      await refuse(routes, context, exchange.signal, RpcError.from(thrown));
+      return;
+    }
     const reply = await match.handler(call);
     await protocol.write(exchange, match, call, reply);
   } catch (thrown) {

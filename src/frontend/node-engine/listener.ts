@@ -57,6 +57,8 @@ export function createNodeListener(options: NodeListenerOptions): Listener {
   });
 
   const serveSocket = (socket: Socket, isHttp2: boolean): void => {
+    // A client may end its side of http/1.1 and still read the answer; an HTTP/2 connection ends as a whole.
+    if (isHttp2) socket.allowHalfOpen = false;
     (isHttp2 ? h2 : http1).emit("connection", socket);
   };
 

@@ -67,10 +67,19 @@ function acceptable(head: RequestHead, route: MethodRoute): string {
   const { kind } = route.served.method;
   const streams = kind === "server_streaming" || kind === "bidi_streaming";
   const offers = streams ? streamMediaTypes : unaryMediaTypes;
-  const mediaType = negotiate(field(head.fields, "accept"), offers);
+  const mediaType = negotiate(withoutProblem(field(head.fields, "accept")), offers);
   if (mediaType !== undefined) return mediaType;
   throw new RpcError(Code.INVALID_ARGUMENT, `this path can answer with ${offers.join(", ")}`, {
     reason: "not_acceptable",
     httpStatus: 406,
   });
+}
+
+/** How errors shall look says nothing of what else is accepted. */
+function withoutProblem(accept: string | undefined): string | undefined {
+  if (accept === undefined || !accept.includes("problem+json")) return accept;
+  return accept
+    .split(",")
+    .filter((range) => !range.trim().startsWith("application/problem+json"))
+    .join(",");
 }

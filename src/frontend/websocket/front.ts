@@ -13,7 +13,7 @@ import { refuse } from "../serve.ts";
 import { pathOf } from "../target.ts";
 import { webSocketCall } from "./calls.ts";
 import { Session } from "./session.ts";
-import { readSubprotocols, type Subprotocols } from "./subprotocol.ts";
+import { readSubprotocols } from "./subprotocol.ts";
 
 export interface WebSocketFrontOptions {
   readonly routes: () => Routes;
@@ -85,35 +85,48 @@ export class WebSocketFront {
     let context: Context | undefined;
     let cors = routes.cors;
     try {
-      if (this.#draining)
-        throw new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" });
-      const destination = findDestination(upgrade.head, routes);
-      cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
-      context = newContext(upgrade, "websocket", destination.route.template, trusts);
-      if (destination.kind === "passthrough") await this.#passThrough(upgrade, destination.route, context);
-      else {
-        checkOrigin(upgrade.head, cors);
-        await this.#call(
-          upgrade,
-          destination.route,
-          destination.captures,
-          readSubprotocols(upgrade.head.fields),
-          context,
-        );
+      let run: () => Promise<void>;
+      try {
+        if (this.#draining)
+          throw new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" });
+        const destination = findDestination(upgrade.head, routes);
+        cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
+        context = newContext(upgrade, "websocket", destination.route.template, trusts);
+        run = this.#prepare(upgrade, destination, cors, context);
+      } catch (thrown) {
+        context ??= newContext(upgrade, "websocket", "", trusts);
+        await refuse(routes, context, new AbortController().signal, RpcError.from(thrown));
+        return;
       }
+      await run();
     } catch (thrown) {
-      let error = RpcError.from(thrown);
-      const seen = context;
-      context ??= newContext(upgrade, "websocket", "", trusts);
-      if (seen === undefined) {
-        error = await refuse(routes, context, new AbortController().signal, error).catch((refused) =>
-          RpcError.from(refused),
-        );
-      }
       if (upgrade.socket.destroyed) return;
-      const answer = errorAnswer(error, { head: upgrade.head, context, any: routes.any, cors });
+      context ??= newContext(upgrade, "websocket", "", trusts);
+      const answer = errorAnswer(RpcError.from(thrown), {
+        head: upgrade.head,
+        context,
+        any: routes.any,
+        cors,
+      });
       upgrade.refuse(answer.status, answer.fields, answer.body);
     }
+  }
+
+  /** What is left to do for an upgrade that may go on to the filters. @throws RpcError for one that may not */
+  #prepare(
+    upgrade: Upgrade,
+    destination: Destination,
+    cors: Cors | undefined,
+    context: Context,
+  ): () => Promise<void> {
+    if (destination.kind === "passthrough")
+      return () => this.#passThrough(upgrade, destination.route, context);
+    const { route, captures } = destination;
+    checkOrigin(upgrade.head, cors);
+    const { chosen, token } = readSubprotocols(upgrade.head.fields);
+    const session = new Session(() => this.#handshake(upgrade, chosen, route.served.messageBytes));
+    const call = webSocketCall({ upgrade, session, route, captures, token, context });
+    return () => this.#run(session, call, route);
   }
 
   async #passThrough(upgrade: Upgrade, route: PassThroughRoute, context: Context): Promise<void> {
@@ -125,17 +138,9 @@ export class WebSocketFront {
   }
 
   /** Rejects only while the upgrade has not been accepted. */
-  async #call(
-    upgrade: Upgrade,
-    route: MethodRoute,
-    captures: readonly string[],
-    { chosen, token }: Subprotocols,
-    context: Context,
-  ): Promise<void> {
-    const session = new Session(() => this.#handshake(upgrade, chosen, route.served.messageBytes));
+  async #run(session: Session, call: Call, route: MethodRoute): Promise<void> {
     this.#sessions.add(session);
     try {
-      const call = webSocketCall({ upgrade, session, route, captures, token, context });
       const reply = await route.served.handler(call);
       session.accept();
       await sendReply(session, reply);
