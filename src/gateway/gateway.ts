@@ -69,8 +69,9 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   const swap = (next: Config, outcome: CompileOutcome): boolean => {
     const plan = outcome.schema === undefined ? undefined : planGateway(next, outcome.schema);
     problems = [...outcome.problems, ...(plan?.problems ?? [])];
-    for (const problem of problems)
-      logger[problem.severity === "error" ? "error" : "warn"](formatProblem(problem), { ...problem });
+    for (const problem of problems) {
+      logger[problem.severity === "error" ? "error" : "warn"](formatProblem(problem));
+    }
     if (plan === undefined || problems.some(({ severity }) => severity === "error")) {
       loads.refused.add();
       return false;
