@@ -1,21 +1,24 @@
 import type { DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 import type { Codec, CodecOptions, Codecs, FieldCodec } from "./codec.ts";
 import { fieldCodec } from "./field-codec.ts";
+import { canGenerate, generate } from "./generate.ts";
 import { interpret } from "./interpret.ts";
 import { createPlans } from "./plans.ts";
 import { jsonReader, wireReader } from "./run.ts";
 import { isWellKnown, wellKnown } from "./well-known.ts";
 
 /**
- * Codecs for the types of one snapshot. Each type is prepared when its first message arrives: walked as data.
+ * Codecs for the types of one snapshot. Each type is prepared when its first message arrives: compiled to code, or, where
+ * the platform forbids to make code of strings, walked as data.
  */
 export function createCodecs(registry: Registry, options: CodecOptions = {}): Codecs {
   const messages = new Map<DescMessage, Codec>();
   const fields = new Map<DescField, FieldCodec>();
+  const implement = canGenerate() ? generate : interpret;
   const plans = createPlans(
     registry,
     options,
-    (plan, all) => (plan.special ? wellKnown(plan, all) : undefined) ?? interpret(plan),
+    (plan, all) => (plan.special ? wellKnown(plan, all) : undefined) ?? implement(plan),
     isWellKnown,
   );
   return {

@@ -18,12 +18,8 @@ export function scalarFromJson(of: Kind, pos: number, at: number): number {
       return stringFromJson(pos, at);
     case kind.bytes:
       return bytesFromJson(pos, at);
-    case kind.bool: {
-      const next = readBool(pos);
-      memory.bytes[at] = memory.hi;
-      memory.at = at + 1;
-      return next;
-    }
+    case kind.bool:
+      return boolFromJson(pos, at);
     case kind.int32:
       return int32FromJson(pos, at);
     case kind.uint32:
@@ -33,37 +29,21 @@ export function scalarFromJson(of: Kind, pos: number, at: number): number {
     case kind.uint64:
       return uint64FromJson(pos, at);
     case kind.double:
-      memory.view.setFloat64(at, readDouble(pos), true);
-      memory.at = at + 8;
-      return memory.pos;
+      return doubleFromJson(pos, at);
     case kind.float:
-      memory.view.setFloat32(at, readFloat(pos), true);
-      memory.at = at + 4;
-      return memory.pos;
-    case kind.sint32: {
-      const value = readInteger32(pos, -2147483648, 2147483647, "sint32");
-      memory.at = writeVarint32((value << 1) ^ (value >> 31), at);
-      return memory.pos;
-    }
-    case kind.sint64: {
-      const lo = readInteger64(pos, true, "sint64");
-      const { hi } = memory;
-      const sign = hi >> 31;
-      memory.at = writeVarint64((lo << 1) ^ sign, ((hi << 1) | (lo >>> 31)) ^ sign, at);
-      return memory.pos;
-    }
+      return floatFromJson(pos, at);
+    case kind.sint32:
+      return sint32FromJson(pos, at);
+    case kind.sint64:
+      return sint64FromJson(pos, at);
     case kind.fixed32:
-      memory.view.setUint32(at, readInteger32(pos, 0, 4294967295, "fixed32"), true);
-      memory.at = at + 4;
-      return memory.pos;
+      return fixed32FromJson(pos, at);
     case kind.sfixed32:
-      memory.view.setInt32(at, readInteger32(pos, -2147483648, 2147483647, "sfixed32"), true);
-      memory.at = at + 4;
-      return memory.pos;
+      return sfixed32FromJson(pos, at);
     case kind.fixed64:
-      return fixed64FromJson(pos, at, false);
+      return fixed64FromJson(pos, at);
     case kind.sfixed64:
-      return fixed64FromJson(pos, at, true);
+      return sfixed64FromJson(pos, at);
     default:
       return faulty(pos, "the value has no JSON form");
   }
@@ -92,12 +72,65 @@ export function uint64FromJson(pos: number, at: number): number {
   return memory.pos;
 }
 
-function fixed64FromJson(pos: number, at: number, signed: boolean): number {
+export function sint32FromJson(pos: number, at: number): number {
+  const value = readInteger32(pos, -2147483648, 2147483647, "sint32");
+  memory.at = writeVarint32((value << 1) ^ (value >> 31), at);
+  return memory.pos;
+}
+
+export function sint64FromJson(pos: number, at: number): number {
+  const lo = readInteger64(pos, true, "sint64");
+  const { hi } = memory;
+  const sign = hi >> 31;
+  memory.at = writeVarint64((lo << 1) ^ sign, ((hi << 1) | (lo >>> 31)) ^ sign, at);
+  return memory.pos;
+}
+
+export function fixed32FromJson(pos: number, at: number): number {
+  memory.view.setInt32(at, readInteger32(pos, 0, 4294967295, "fixed32"), true);
+  memory.at = at + 4;
+  return memory.pos;
+}
+
+export function sfixed32FromJson(pos: number, at: number): number {
+  memory.view.setInt32(at, readInteger32(pos, -2147483648, 2147483647, "sfixed32"), true);
+  memory.at = at + 4;
+  return memory.pos;
+}
+
+export function fixed64FromJson(pos: number, at: number): number {
+  return writeFixed64(readInteger64(pos, false, "fixed64"), at);
+}
+
+export function sfixed64FromJson(pos: number, at: number): number {
+  return writeFixed64(readInteger64(pos, true, "sfixed64"), at);
+}
+
+function writeFixed64(lo: number, at: number): number {
   const { view } = memory;
-  view.setInt32(at, readInteger64(pos, signed, signed ? "sfixed64" : "fixed64"), true);
+  view.setInt32(at, lo, true);
   view.setInt32(at + 4, memory.hi, true);
   memory.at = at + 8;
   return memory.pos;
+}
+
+export function doubleFromJson(pos: number, at: number): number {
+  memory.view.setFloat64(at, readDouble(pos), true);
+  memory.at = at + 8;
+  return memory.pos;
+}
+
+export function floatFromJson(pos: number, at: number): number {
+  memory.view.setFloat32(at, readFloat(pos), true);
+  memory.at = at + 4;
+  return memory.pos;
+}
+
+export function boolFromJson(pos: number, at: number): number {
+  const next = readBool(pos);
+  memory.bytes[at] = memory.hi;
+  memory.at = at + 1;
+  return next;
 }
 
 export function bytesFromJson(pos: number, at: number): number {

@@ -73,6 +73,16 @@ function fixedToJson(of: Kind, pos: number, end: number, at: number): number {
   }
 }
 
+/** Writes the double that stands at `pos`. */
+export function doubleAt(pos: number, at: number): number {
+  return doubleText(memory.view.getFloat64(pos, true), at);
+}
+
+/** Writes the float that stands at `pos`. */
+export function floatAt(pos: number, at: number): number {
+  return floatText(memory.view.getFloat32(pos, true), at);
+}
+
 export function quotedInt64(lo: number, hi: number, at: number): number {
   memory.bytes[at] = 0x22;
   const end = int64Text(lo, hi, at + 1);

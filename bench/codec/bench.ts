@@ -1,0 +1,93 @@
+// Compares codecs on the same messages, in one run, by turns: `npm run bench:codec`.
+import { type DescMessage, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
+import { createCodecs } from "#codec";
+import { protobufjsCodec } from "./protobufjs.ts";
+import { makeShapes, type Shape } from "./shapes.ts";
+
+/** One way to convert. */
+interface Contender {
+  readonly name: string;
+  readonly run: () => unknown;
+}
+
+const rounds = Number(process.env.ROUNDS ?? 15);
+const budget = Number(process.env.MS ?? 60);
+
+const { registry, image, shapes } = makeShapes();
+const codecs = createCodecs(registry);
+const other = protobufjsCodec(image);
+
+console.log(
+  `Node ${process.versions.node}. Nanoseconds of CPU a message, median of ${rounds} rounds taken by turns.\n`,
+);
+for (const direction of ["wire -> JSON", "JSON -> wire"] as const) {
+  console.log(
+    `| ${direction} | JSON | ours | @bufbuild/protobuf | protobufjs | JSON alone | ours / bufbuild | ours / JSON |`,
+  );
+  console.log("| --- | --- | --- | --- | --- | --- | --- | --- |");
+  for (const shape of shapes) report(shape, direction);
+  console.log("");
+}
+
+function report(shape: Shape, direction: "wire -> JSON" | "JSON -> wire"): void {
+  const text = JSON.stringify(shape.json);
+  const json = Buffer.from(text);
+  const wire = Buffer.from(toBinary(shape.type, fromJsonString(shape.type, text)));
+  const all = direction === "wire -> JSON" ? printers(shape.type, wire, text) : parsers(shape.type, json);
+  const [ours = 0, bufbuild = 0, protobufjs = 0, floor = 0] = compare(all);
+  const times = (slow: number, fast: number) => `${(slow / fast).toFixed(1)}x`;
+  const cells = [
+    shape.name,
+    `${json.length} B`,
+    ...[ours, bufbuild, protobufjs, floor].map((ns) => Math.round(ns).toLocaleString("en")),
+    times(bufbuild, ours),
+    times(floor, ours),
+  ];
+  console.log(`| ${cells.join(" | ")} |`);
+}
+
+function printers(type: DescMessage, wire: Buffer, text: string): readonly Contender[] {
+  const codec = codecs.message(type);
+  const object = JSON.parse(text);
+  return [
+    { name: "ours", run: () => codec.toJson(wire) },
+    { name: "bufbuild", run: () => Buffer.from(toJsonString(type, fromBinary(type, wire), { registry })) },
+    { name: "protobufjs", run: () => Buffer.from(JSON.stringify(other.toJson(type.typeName, wire))) },
+    { name: "JSON.stringify", run: () => Buffer.from(JSON.stringify(object)) },
+  ];
+}
+
+function parsers(type: DescMessage, json: Buffer): readonly Contender[] {
+  const codec = codecs.message(type);
+  return [
+    { name: "ours", run: () => codec.fromJson(json) },
+    { name: "bufbuild", run: () => toBinary(type, fromJsonString(type, json.toString(), { registry })) },
+    { name: "protobufjs", run: () => other.fromJson(type.typeName, JSON.parse(json.toString())) },
+    { name: "JSON.parse", run: () => JSON.parse(json.toString()) },
+  ];
+}
+
+/** Milliseconds of CPU that the process has taken, garbage collection included. What else the machine does is not in it. */
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Median nanoseconds a run, of each. */
+function compare(all: readonly Contender[]): readonly number[] {
+  const counts = all.map(({ run }) => {
+    let count = 0;
+    for (const start = cpuTime(); cpuTime() - start < budget * 4; count++) run();
+    return Math.max(1, Math.round(count / 4));
+  });
+  const samples = all.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { run }] of all.entries()) {
+      const count = counts[index] as number;
+      const start = cpuTime();
+      for (let turn = 0; turn < count; turn++) run();
+      samples[index]?.push(((cpuTime() - start) * 1e6) / count);
+    }
+  }
+  return samples.map((each) => each.sort((a, b) => a - b)[rounds >> 1] as number);
+}

@@ -1,0 +1,28 @@
+import { generateFromJson } from "./generate-from-json.ts";
+import { generateToJson } from "./generate-to-json.ts";
+import { interpret } from "./interpret.ts";
+import { interpretToJson } from "./interpret-to-json.ts";
+import type { MessagePlan } from "./plan.ts";
+import type { Implementation } from "./plans.ts";
+
+/** Functions for more fields would be too long for the engine to optimise. */
+const mostFields = 200;
+
+/** The functions of a message as code made for it. */
+export function generate(plan: MessagePlan): Implementation {
+  if (plan.fields.length > mostFields) return interpret(plan);
+  return {
+    toJson: generateToJson(plan),
+    toJsonCarefully: interpretToJson(plan),
+    fromJson: generateFromJson(plan),
+  };
+}
+
+/** Whether code may be made of strings (`--disallow-code-generation-from-strings` forbids it). */
+export function canGenerate(): boolean {
+  try {
+    return new Function("return true")() === true;
+  } catch {
+    return false;
+  }
+}
