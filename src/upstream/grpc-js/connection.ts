@@ -31,7 +31,7 @@ export class Connection implements CallOwner {
   readonly #target: string;
   readonly #calls: Set<ActiveCall>;
   readonly #onDrained: () => void;
-  lost = false;
+  #lost = false;
 
   /** @param calls where the calls are kept that are under way; may be shared by the connections of one endpoint */
   constructor(
@@ -46,11 +46,16 @@ export class Connection implements CallOwner {
     this.#onDrained = onDrained;
   }
 
-  /** Connects, and tells of each change of state until closed. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Connects, and tells of each change of state until closed. Call once. */
   watch(listener: (state: connectivityState) => void): void {
     const follow = (state: connectivityState): void => {
       this.#channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
         const next = this.#channel.getConnectivityState(false);
+        if (state === connectivityState.READY) this.#lost = true;
         listener(next);
         if (next !== connectivityState.SHUTDOWN) follow(next);
       });
@@ -79,7 +84,7 @@ export class Connection implements CallOwner {
 
   /** Calls under way go on. */
   close(): void {
-    this.lost = true;
+    this.#lost = true;
     this.#channel.close();
   }
 }

@@ -1,5 +1,6 @@
-import type { Channel, Metadata as GrpcMetadata } from "@grpc/grpc-js";
-import { isGrpc } from "./status.ts";
+import type { Channel, Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
+import type { TransportError } from "../transport-error.ts";
+import { failureOf, isGrpc, isReset } from "./status.ts";
 
 /**
  * grpc-js' call below its streams and interceptors: messages are pulled one by one, and a write tells when it has been
@@ -26,6 +27,24 @@ export interface CallOwner {
 export function isForeign(metadata: GrpcMetadata): boolean {
   const contentType = metadata.get("content-type")[0];
   return typeof contentType !== "string" || !isGrpc(contentType);
+}
+
+/**
+ * Tells what a status that is not OK means: at once, but for a stream that was reset, which may be the first sign of a
+ * connection that breaks; that is known when what came with it has been read.
+ * @param foreign the header that came was not one of gRPC
+ */
+export function judge(
+  raw: RawCall,
+  owner: CallOwner,
+  status: StatusObject,
+  foreign: boolean,
+  report: (error: TransportError) => void,
+): void {
+  const verdict = (): void =>
+    report(failureOf({ status, started: owner.started(raw), lost: owner.lost, foreign }));
+  if (isReset(status) && !owner.lost) setImmediate(verdict);
+  else verdict();
 }
 
 /** grpc-js wants Buffers. */

@@ -96,6 +96,11 @@ export function failureOf(ending: Ending): TransportError {
   return foreign ? notGrpc(status) : sentByUpstream(status);
 }
 
+/** Whether the stream of a call was reset by the other end, as far as node:http2 tells. */
+export function isReset(status: StatusObject): boolean {
+  return /^(?:Call cancelled$|Received RST_STREAM)/.test(String(status.details));
+}
+
 /** Something answered, but no gRPC server. */
 export function notGrpc(cause: unknown): TransportError {
   return new TransportError(Code.UNKNOWN, "the upstream did not answer in gRPC", "processed", {

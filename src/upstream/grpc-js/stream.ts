@@ -3,8 +3,8 @@ import { Code, Metadata, RpcError } from "#rpc";
 import type { TransportCall, TransportStreamReply } from "../transport.ts";
 import { abortReason } from "../transport-error.ts";
 import { answerMetadata, requestMetadata } from "./metadata.ts";
-import { type ActiveCall, asBuffer, type CallOwner, isForeign, type RawCall } from "./raw-call.ts";
-import { failureOf, notGrpc } from "./status.ts";
+import { type ActiveCall, asBuffer, type CallOwner, isForeign, judge, type RawCall } from "./raw-call.ts";
+import { notGrpc } from "./status.ts";
 
 /**
  * Bytes of responses that are read before anybody asks for them. grpc-js drops what it holds itself when a call ends
@@ -107,9 +107,11 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
       this.#trailer.merge(answerMetadata(status.metadata));
       this.#reply(new Metadata());
       this.#end(undefined);
-    } else {
-      const started = this.#owner.started(this.#raw);
-      this.#end(failureOf({ status, started, lost: this.#owner.lost, foreign: this.#foreign }));
+    } else if (status.code === Code.OK) this.#end(notGrpc(status));
+    else {
+      judge(this.#raw, this.#owner, status, this.#foreign, (error) => {
+        if (!this.#ended) this.#end(error);
+      });
     }
   }
 

@@ -133,7 +133,6 @@ export class GrpcJsTransport implements Transport {
     if (this.#readyAt !== undefined && now - this.#readyAt >= steadyMs) this.#backoff.reset();
     this.#connection = undefined;
     this.#readyAt = undefined;
-    connection.lost = true;
     // Not from within a callback of the very channel that is closed.
     setImmediate(() => connection.close());
     // The backoff is between the starts of attempts: a connection that held for a while is made anew at once.

@@ -3,8 +3,8 @@ import { Code } from "#rpc";
 import type { TransportCall, TransportUnaryReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import { answerMetadata, requestMetadata } from "./metadata.ts";
-import { type ActiveCall, asBuffer, type CallOwner, isForeign, type RawCall } from "./raw-call.ts";
-import { failureOf, notGrpc } from "./status.ts";
+import { type ActiveCall, asBuffer, type CallOwner, isForeign, judge, type RawCall } from "./raw-call.ts";
+import { notGrpc } from "./status.ts";
 
 /** Makes one unary call. @throws TransportError, or the reason of the call's signal */
 export function unaryCall(
@@ -26,6 +26,9 @@ class UnaryExchange implements ActiveCall {
   readonly #resolve: (reply: TransportUnaryReply) => void;
   readonly #reject: (error: Error) => void;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
+  readonly #fail = (error: Error): void => {
+    if (this.#end()) this.#reject(error);
+  };
   #ended = false;
   #foreign = false;
   #header: GrpcMetadata | undefined;
@@ -73,17 +76,12 @@ class UnaryExchange implements ActiveCall {
   }
 
   onReceiveStatus(status: StatusObject): void {
-    if (!this.#end()) return;
-    if (status.code !== Code.OK) {
-      const started = this.#owner.started(this.#raw);
-      this.#reject(failureOf({ status, started, lost: this.#owner.lost, foreign: this.#foreign }));
-    } else if (this.#message === undefined) {
-      this.#reject(
-        this.#foreign
-          ? notGrpc(status)
-          : brokenProtocol("the upstream ended the call well without a response"),
-      );
-    } else {
+    if (this.#ended) return;
+    if (status.code !== Code.OK) judge(this.#raw, this.#owner, status, this.#foreign, this.#fail);
+    else if (this.#foreign) this.#fail(notGrpc(status));
+    else if (this.#message === undefined) {
+      this.#fail(brokenProtocol("the upstream ended the call well without a response"));
+    } else if (this.#end()) {
       const header = answerMetadata(this.#header);
       this.#resolve({ header, message: this.#message, trailer: answerMetadata(status.metadata) });
     }

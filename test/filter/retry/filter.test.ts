@@ -236,6 +236,9 @@ test("calls that a broken connection took with it do not count as failures of th
     await retryFilter(policy, throttle)(handler)(makeCall());
     expect(times).toHaveLength(2);
   }
+  const { handler, times } = failing(unavailable);
+  await retryFilter(policy, throttle)(handler)(makeCall());
+  expect(times).toHaveLength(2);
 });
 
 test("each attempt of a server stream reads the same request, and the source ends with the last", async () => {
@@ -260,6 +263,22 @@ test("each attempt of a server stream reads the same request, and the source end
   await expect(retryFilter(policy, new RetryThrottle())(handler)(call)).rejects.toBe(unavailable);
   expect(read).toEqual(["the request", "the request", "the request"]);
   expect(ended).toBe(true);
+});
+
+test("an attempt that ended before it read the request leaves it to the next", async () => {
+  let attempts = 0;
+  const handler: Handler = async (call) => {
+    if (call.kind !== "stream") throw new Error("not a stream");
+    const iterator = call.requests[Symbol.asyncIterator]();
+    if (++attempts === 1) {
+      await iterator.return?.();
+      throw unavailable;
+    }
+    expect((await iterator.next()).done).toBe(false);
+    return done;
+  };
+  await retryFilter(policy, new RetryThrottle())(handler)(makeCall({ kind: "server_streaming" }));
+  expect(attempts).toBe(2);
 });
 
 test("a server stream with requests that it must not have is not tried again", async () => {
