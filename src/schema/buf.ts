@@ -15,20 +15,30 @@ function bufCommand(): readonly [string, ...string[]] {
   }
 }
 
+/** Less the settings for buf that somebody may have made for work of their own. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUF_")));
+}
+
 export interface BufOutcome {
   readonly ok: boolean;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs buf; never rejects. Aborting the signal kills it. */
-export function runBuf(args: readonly string[], cwd: string, signal?: AbortSignal): Promise<BufOutcome> {
+/** Runs buf. Rejects only when it is not installed. Aborting the signal kills it. */
+export async function runBuf(
+  args: readonly string[],
+  cwd: string,
+  signal?: AbortSignal,
+): Promise<BufOutcome> {
   const [command, ...first] = bufCommand();
+  const options = { cwd, env: environment(), maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
     execFile(
       command,
       [...first, ...args],
-      { cwd, maxBuffer: 64 * 1024 * 1024, ...(signal === undefined ? {} : { signal }) },
+      signal === undefined ? options : { ...options, signal },
       (error, stdout, stderr) =>
         resolve({ ok: error === null, stdout, stderr: stderr || (error?.message ?? "") }),
     );

@@ -1,7 +1,8 @@
 import { type CompileOutcome, compileSchema } from "./compile.ts";
 import { loadDescriptorSet } from "./descriptor-set.ts";
 import { ProtoFolder } from "./proto-folder.ts";
-import { loadByReflection, type ReflectionStream } from "./reflection.ts";
+import { loadByReflection } from "./reflection.ts";
+import type { ReflectionStream } from "./reflection-session.ts";
 import { failedSource, type SchemaSource, type SourceResult } from "./source.ts";
 
 /** Reaches an upstream by its name; undefined where no upstream may be asked, as when working offline. */
@@ -12,28 +13,24 @@ export async function loadSchema(
   sources: readonly SchemaSource[],
   reflect: ReflectUpstream,
 ): Promise<CompileOutcome> {
-  return compileSchema(await Promise.all(sources.map((source) => loadOnce(source, reflect))));
+  return compileSchema(await Promise.all(sources.map((source) => loadSource(source, reflect))));
 }
 
-async function loadOnce(source: SchemaSource, reflect: ReflectUpstream): Promise<SourceResult> {
-  if (source.kind !== "proto") return loadRemote(source, reflect);
-  const folder = new ProtoFolder(source.dir);
-  try {
-    return await folder.load();
-  } finally {
-    await folder.close();
+function loadSource(source: SchemaSource, reflect: ReflectUpstream): Promise<SourceResult> {
+  switch (source.kind) {
+    case "proto":
+      return new ProtoFolder(source.dir).load();
+    case "descriptors":
+      return loadDescriptorSet(source.file);
+    case "reflection":
+      if (reflect === undefined) return Promise.resolve(unasked(source.upstream));
+      return loadByReflection(source.upstream, reflect(source.upstream));
   }
 }
 
-/** Loads a source that keeps no state between loads. */
-export async function loadRemote(
-  source: Exclude<SchemaSource, { kind: "proto" }>,
-  reflect: ReflectUpstream,
-): Promise<SourceResult> {
-  if (source.kind === "descriptors") return loadDescriptorSet(source.file);
-  if (reflect !== undefined) return loadByReflection(source.upstream, reflect(source.upstream));
-  const label = `reflection of ${source.upstream}`;
-  return failedSource(label, [
-    { severity: "warning", message: `${label}: not asked, since this works offline` },
-  ]);
+/** What is known of an upstream that may not be asked. */
+export function unasked(upstream: string): SourceResult {
+  const label = `reflection of ${upstream}`;
+  const message = `${label}: not asked, since no upstream is called here; its methods are not known`;
+  return failedSource(label, [{ severity: "warning", message }]);
 }

@@ -1,31 +1,57 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir, realpath, stat } from "node:fs/promises";
 import path from "node:path";
 
 export interface ProtoFile {
   /** Relative to the folder, with forward slashes: the name by which it is imported. */
   readonly name: string;
-  /** Changes whenever the file was written. */
+  /** Changes whenever the file is written or replaced. */
   readonly stamp: string;
 }
 
-/** Every `.proto` file below a folder, in the order of their names. @throws what the file system throws */
-export async function listProtoFiles(dir: string): Promise<ProtoFile[]> {
-  const found: ProtoFile[] = [];
-  const visit = async (folder: string): Promise<void> => {
-    for (const entry of await readdir(path.join(dir, folder), { withFileTypes: true })) {
+export interface ProtoTree {
+  /** In the order of their names. */
+  readonly files: readonly ProtoFile[];
+  /** Absolute paths of the folder itself and of all below it that were looked into, each with its identity. */
+  readonly folders: ReadonlyMap<string, string>;
+}
+
+/**
+ * Lists every `.proto` file below a folder, links followed; what is hidden and `node_modules` are left out.
+ *
+ * @throws what the file system throws when the folder itself cannot be read
+ */
+export async function listProtoFiles(dir: string): Promise<ProtoTree> {
+  const files: ProtoFile[] = [];
+  const folders = new Map<string, string>();
+  const visit = async (at: string, prefix: string, above: readonly string[]): Promise<void> => {
+    const { ino, dev } = await stat(at);
+    folders.set(at, `${dev}:${ino}`);
+    for (const entry of await readdir(at, { withFileTypes: true })) {
       if (entry.name.startsWith(".") || entry.name === "node_modules") continue;
-      const name = folder === "" ? entry.name : `${folder}/${entry.name}`;
-      if (entry.isDirectory()) await visit(name);
-      else if (entry.name.endsWith(".proto")) {
-        try {
-          const { mtimeMs, size, ino } = await stat(path.join(dir, name));
-          found.push({ name, stamp: `${mtimeMs}:${size}:${ino}` });
-        } catch {
-          // Gone since it was listed: an editor at work. The next look finds it again.
-        }
-      }
+      const isProto = entry.name.endsWith(".proto");
+      if (!isProto && !entry.isDirectory() && !entry.isSymbolicLink()) continue;
+      await look(path.join(at, entry.name), `${prefix}${entry.name}`, isProto, above);
     }
   };
-  await visit("");
-  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  const look = async (
+    at: string,
+    name: string,
+    isProto: boolean,
+    above: readonly string[],
+  ): Promise<void> => {
+    try {
+      const found = await stat(at);
+      if (found.isFile() && isProto) {
+        files.push({ name, stamp: `${found.mtimeMs}:${found.size}:${found.ino}` });
+      } else if (found.isDirectory()) {
+        const real = await realpath(at);
+        // A link to a folder that it lies in would go round for ever.
+        if (!above.includes(real)) await visit(at, `${name}/`, [...above, real]);
+      }
+    } catch {
+      // Gone since it was listed, or out of reach: imports of it will say so.
+    }
+  };
+  await visit(dir, "", [await realpath(dir)]);
+  return { files: files.sort((a, b) => (a.name < b.name ? -1 : 1)), folders };
 }

@@ -1,22 +1,9 @@
 import { createHash } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import {
-  type ServerReflectionRequest,
-  ServerReflectionRequestSchema,
-  type ServerReflectionResponse,
-  ServerReflectionResponseSchema,
-} from "#gen/grpc/reflection/v1/reflection_pb";
+import type { FileIndex } from "./file-index.ts";
+import { indexFile } from "./index-file.ts";
+import type { Problem } from "./problem.ts";
+import { ReflectionError, ReflectionSession, type ReflectionStream } from "./reflection-session.ts";
 import { failedSource, type SourceResult } from "./source.ts";
-
-/**
- * A stream of messages to a gRPC method and back, as bytes without framing: how reflection reaches an upstream. Throws
- * an error with a numeric gRPC `code` for a status other than OK.
- */
-export type ReflectionStream = (
-  path: string,
-  requests: AsyncIterable<Uint8Array>,
-) => AsyncIterable<Uint8Array>;
 
 /** The two versions differ only in their names. */
 const paths = [
@@ -29,125 +16,118 @@ const unimplemented = 12;
 /** Services that belong to the machinery of a server and not to its API. */
 const machinery = /^grpc\.(?:reflection|health|channelz)\./;
 
+/** Milliseconds that a server may take for all of its answers. */
+const timeoutMs = 10_000;
+
 /** Asks a server for its services and their files (gRPC server reflection, v1 or else v1alpha). Never rejects. */
-export async function loadByReflection(upstream: string, stream: ReflectionStream): Promise<SourceResult> {
+export async function loadByReflection(
+  upstream: string,
+  stream: ReflectionStream,
+  signal?: AbortSignal,
+): Promise<SourceResult> {
   const label = `reflection of ${upstream}`;
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const end = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
   for (const path of paths) {
     try {
-      return await ask(label, stream, path);
+      return await ask(label, new ReflectionSession(stream, path, end));
     } catch (error) {
       if (hasCode(error, unimplemented)) continue;
-      const message = error instanceof ReflectionError ? error.message : "the upstream did not answer";
-      return failedSource(label, [{ severity: "error", message: `${label}: ${message}` }]);
+      const why = error instanceof ReflectionError ? error.message : "the upstream did not answer";
+      return failed(label, timeout.aborted ? `no answer within ${timeoutMs / 1000} s` : why);
     }
   }
-  const message = `${label}: the upstream does not offer server reflection`;
-  return failedSource(label, [{ severity: "error", message }]);
+  return failed(label, "the upstream does not offer server reflection");
 }
 
-class ReflectionError extends Error {
-  override readonly name = "ReflectionError";
+function failed(label: string, why: string): SourceResult {
+  return failedSource(label, [{ severity: "error", message: `${label}: ${why}` }]);
 }
 
 function hasCode(error: unknown, code: number): boolean {
   return error instanceof Error && "code" in error && error.code === code;
 }
 
-async function ask(label: string, stream: ReflectionStream, path: string): Promise<SourceResult> {
-  const session = new ReflectionSession(stream, path);
+async function ask(label: string, session: ReflectionSession): Promise<SourceResult> {
   try {
     const services = (await session.services()).filter((name) => !machinery.test(name)).sort();
-    const files = new Map<string, { proto: FileDescriptorProto; bytes: Uint8Array }>();
-    const targets = new Set<string>();
-    const take = (all: readonly Uint8Array[]): FileDescriptorProto[] =>
-      all.map((bytes) => {
-        const proto = fromBinary(FileDescriptorProtoSchema, bytes);
-        if (!files.has(proto.name)) files.set(proto.name, { proto, bytes });
-        return proto;
-      });
+    const gathering = new Gathering(session);
+    const problems: Problem[] = [];
     for (const service of services) {
-      const found = take(await session.files({ case: "fileContainingSymbol", value: service }));
-      const own = found.find((file) => definesService(file, service));
-      if (own !== undefined) targets.add(own.name);
+      if (await gathering.addService(service)) continue;
+      const message = `${label}: it lists ${service} but does not know its file, so that it is not served`;
+      problems.push({ severity: "warning", message });
     }
-    // A server may answer with the one file alone; the rest has to be asked for.
-    for (const { proto } of files.values()) {
-      for (const dependency of proto.dependency) {
-        if (!files.has(dependency)) take(await session.files({ case: "fileByFilename", value: dependency }));
-      }
-    }
+    await gathering.addImports();
+    const files = [...gathering.files.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
     const hash = createHash("sha256");
-    for (const name of [...files.keys()].sort()) hash.update(files.get(name)?.bytes ?? "");
+    for (const { bytes } of files) hash.update(bytes);
     return {
       label,
-      files: [...files.values()].map(({ proto }) => proto),
-      targets,
-      problems: [],
+      files,
+      targets: gathering.targets,
+      problems,
       fingerprint: hash.digest("hex"),
       display: (name) => name,
     };
   } finally {
-    await session.close();
+    session.close();
   }
 }
 
-function definesService(file: FileDescriptorProto, service: string): boolean {
-  const prefix = file.package === "" ? "" : `${file.package}.`;
-  return file.service.some(({ name }) => `${prefix}${name}` === service);
-}
+/** The files that a server has given so far. */
+class Gathering {
+  readonly files = new Map<string, FileIndex>();
+  /** Names of those that define a service that the server has. */
+  readonly targets = new Set<string>();
+  readonly #session: ReflectionSession;
 
-/** One stream of questions and answers, in turn. */
-class ReflectionSession {
-  readonly #answers: AsyncIterator<Uint8Array>;
-  #ask: (request: Uint8Array | undefined) => void = () => {};
-  readonly #waiting: (Uint8Array | undefined)[] = [];
-  #wake: (() => void) | undefined;
-
-  constructor(stream: ReflectionStream, path: string) {
-    this.#ask = (request) => {
-      this.#waiting.push(request);
-      this.#wake?.();
-    };
-    this.#answers = stream(path, this.#requests())[Symbol.asyncIterator]();
+  constructor(session: ReflectionSession) {
+    this.#session = session;
   }
 
-  async services(): Promise<string[]> {
-    const { messageResponse } = await this.#turn({ case: "listServices", value: "*" });
-    if (messageResponse.case !== "listServicesResponse")
-      throw new ReflectionError("it did not list its services");
-    return messageResponse.value.service.map(({ name }) => name);
-  }
-
-  async files(request: ServerReflectionRequest["messageRequest"]): Promise<readonly Uint8Array[]> {
-    const { messageResponse } = await this.#turn(request);
-    if (messageResponse.case === "fileDescriptorResponse") return messageResponse.value.fileDescriptorProto;
-    throw new ReflectionError(`it does not know ${String(request.value)}, which its own services need`);
-  }
-
-  async close(): Promise<void> {
-    this.#ask(undefined);
-    await this.#answers.return?.();
-  }
-
-  async #turn(messageRequest: ServerReflectionRequest["messageRequest"]): Promise<ServerReflectionResponse> {
-    this.#ask(
-      toBinary(ServerReflectionRequestSchema, create(ServerReflectionRequestSchema, { messageRequest })),
-    );
-    const next = await this.#answers.next();
-    if (next.done === true) throw new ReflectionError("it ended the reflection early");
-    return fromBinary(ServerReflectionResponseSchema, next.value);
-  }
-
-  async *#requests(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      while (this.#waiting.length === 0) {
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-      const next = this.#waiting.shift();
-      if (next === undefined) return;
-      yield next;
+  /** False when the server does not know where its own service is defined. */
+  async addService(service: string): Promise<boolean> {
+    if (!this.#target(service)) {
+      this.#take(await this.#session.files({ case: "fileContainingSymbol", value: service }));
     }
+    return this.#target(service);
+  }
+
+  /** A server may have answered with the one file alone: the rest has to be asked for. */
+  async addImports(): Promise<void> {
+    const asked = new Set<string>();
+    for (const { dependencies } of this.files.values()) {
+      for (const name of dependencies) {
+        if (this.files.has(name) || asked.has(name)) continue;
+        asked.add(name);
+        // What it does not know may be among the usual imports; if not, putting the schema together fails.
+        this.#take(await this.#session.files({ case: "fileByFilename", value: name }));
+      }
+    }
+  }
+
+  #target(service: string): boolean {
+    for (const { name, services } of this.files.values()) {
+      if (!services.some((each) => each.name === service)) continue;
+      this.targets.add(name);
+      return true;
+    }
+    return false;
+  }
+
+  #take(files: readonly Uint8Array[]): void {
+    for (const bytes of files) {
+      const file = index(bytes);
+      if (!this.files.has(file.name)) this.files.set(file.name, file);
+    }
+  }
+}
+
+function index(bytes: Uint8Array): FileIndex {
+  try {
+    return indexFile(bytes);
+  } catch (cause) {
+    throw new ReflectionError("it sent what is no file descriptor", { cause });
   }
 }

@@ -1,19 +1,25 @@
-import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
+import type { FileIndex } from "./file-index.ts";
 import type { Problem } from "./problem.ts";
 
 /** Where a schema comes from. */
-export type SchemaSource =
+export type SchemaSource = FileSchemaSource | ReflectionSchemaSource;
+
+export type FileSchemaSource =
   | { readonly kind: "proto"; readonly dir: string }
-  | { readonly kind: "descriptors"; readonly file: string }
-  /** Server reflection of the upstream with this name. */
-  | { readonly kind: "reflection"; readonly upstream: string };
+  | { readonly kind: "descriptors"; readonly file: string };
+
+/** Server reflection of the upstream with this name. */
+export interface ReflectionSchemaSource {
+  readonly kind: "reflection";
+  readonly upstream: string;
+}
 
 /** What one source yielded: files, or the problems that kept it from yielding any. */
 export interface SourceResult {
   /** For messages: the folder, the file, or the upstream. */
   readonly label: string;
-  /** Every file, imports included, each after those that it imports. */
-  readonly files: readonly FileDescriptorProto[];
+  /** Every file, imports included as far as the source has them. */
+  readonly files: readonly FileIndex[];
   /** Names of the files whose services are to be served. */
   readonly targets: ReadonlySet<string>;
   readonly problems: readonly Problem[];

@@ -1,17 +1,17 @@
-import { type FSWatcher, watch } from "node:fs";
-import { stat } from "node:fs/promises";
-import path from "node:path";
-import Bottleneck from "bottleneck";
 import { type CompileOutcome, compileSchema } from "./compile.ts";
-import { loadRemote, type ReflectUpstream } from "./load.ts";
-import { listProtoFiles } from "./proto-files.ts";
-import { ProtoFolder } from "./proto-folder.ts";
+import { FileSource } from "./file-source.ts";
+import { FolderWatcher } from "./folder-watcher.ts";
+import { type ReflectUpstream, unasked } from "./load.ts";
+import type { Problem } from "./problem.ts";
+import { ReflectedSource } from "./reflected-source.ts";
+import type { Schema } from "./schema.ts";
+import { SingleFlight } from "./single-flight.ts";
 import type { SchemaSource, SourceResult } from "./source.ts";
 
 export interface WatchOptions {
   readonly sources: readonly SchemaSource[];
   readonly reflect: ReflectUpstream;
-  /** Called after each load whose outcome differs from the one before; the first load is `start`'s. */
+  /** Called with each outcome that differs from the one before, except the first, which is `start`'s. Must not throw. */
   readonly onChange: (outcome: CompileOutcome) => void;
   /** Milliseconds between two questions to upstreams that are asked by reflection. Default 30 s. */
   readonly reflectionIntervalMs?: number;
@@ -20,142 +20,164 @@ export interface WatchOptions {
 /** Editors write in several steps: changes within so many milliseconds are one. */
 const settleMs = 40;
 
-/** How often the files are looked at although nothing was reported: file systems lose events. */
+/** The least time between two looks at files of which nothing was reported: file systems lose events. */
 const pollMs = 700;
 
+/** Looking may take one part in so many of the time; large folders are looked at less often. */
+const pollShare = 30;
+
+interface Source {
+  readonly result: SourceResult | undefined;
+  close(): Promise<void>;
+}
+
 /**
- * Keeps a schema up to date with its sources. Loads run one at a time, and while one runs at most one more waits: a
- * `Bottleneck` drops the rest, since the waiting one will see everything.
+ * Keeps a schema up to date with its sources. A change is compiled and delivered well within a second where the
+ * sources are small; of changes that come faster than they can be compiled, only the last counts.
  */
 export class SchemaWatcher {
-  readonly #options: WatchOptions;
-  readonly #folders = new Map<string, ProtoFolder>();
-  readonly #limiter = new Bottleneck({
-    maxConcurrent: 1,
-    highWater: 1,
-    strategy: Bottleneck.strategy.OVERFLOW,
-  });
-  readonly #watchers = new Map<string, FSWatcher>();
-  #stamp = "";
-  #fingerprint = "";
+  readonly #onChange: (outcome: CompileOutcome) => void;
+  /** In the order in which they were given. */
+  readonly #sources: readonly Source[];
+  readonly #files: readonly FileSource[];
+  readonly #reflected: readonly ReflectedSource[];
+  readonly #flight = new SingleFlight(() => this.#update());
+  readonly #folders = new FolderWatcher(() => this.#changed());
+  #outcome: CompileOutcome = { schema: undefined, problems: [] };
+  #schema: Schema | undefined;
+  /** What the outcome was made of. */
+  #compiled: readonly SourceResult[] = [];
+  #lookMs = 0;
   #settle: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
-  #reflection: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(options: WatchOptions) {
-    this.#options = options;
-    for (const source of options.sources) {
-      if (source.kind === "proto") this.#folders.set(source.dir, new ProtoFolder(source.dir));
-    }
+  constructor({ sources, reflect, onChange, reflectionIntervalMs = 30_000 }: WatchOptions) {
+    const files: FileSource[] = [];
+    const reflected: ReflectedSource[] = [];
+    this.#onChange = onChange;
+    this.#sources = sources.map((source) => {
+      if (source.kind !== "reflection") {
+        const opened = new FileSource(source);
+        files.push(opened);
+        return opened;
+      }
+      const { upstream } = source;
+      if (reflect === undefined) return { result: unasked(upstream), close: async () => {} };
+      const opened = new ReflectedSource({
+        upstream,
+        stream: (...call) => reflect(upstream)(...call),
+        intervalMs: reflectionIntervalMs,
+        onUpdate: () => this.#publish(),
+      });
+      reflected.push(opened);
+      return opened;
+    });
+    this.#files = files;
+    this.#reflected = reflected;
   }
 
   /** Loads for the first time, then watches. Call once. */
   async start(): Promise<CompileOutcome> {
-    this.#stamp = await this.#currentStamp();
-    const outcome = await this.#load();
-    if (this.#closed) return outcome;
-    this.#watchAll();
+    await this.#load();
+    this.#compile();
     this.#schedulePoll();
-    if (this.#options.sources.some(({ kind }) => kind === "reflection")) {
-      this.#reflection = setInterval(() => void this.refresh(), this.#options.reflectionIntervalMs ?? 30_000);
-      this.#reflection.unref();
-    }
-    return outcome;
+    return this.#outcome;
   }
 
-  /** Loads again now, and resolves when that is done. Never rejects. */
+  /** The last schema without errors, which is the one to serve; undefined while there has been none. */
+  current(): Schema | undefined {
+    return this.#schema;
+  }
+
+  /** What is wrong or doubtful with the sources as they are now. */
+  problems(): readonly Problem[] {
+    return this.#outcome.problems;
+  }
+
+  /** Loads every source again now, and resolves when `onChange` has been told of what came of it. Never rejects. */
   async refresh(): Promise<void> {
-    if (this.#closed) return;
-    try {
-      await this.#limiter.schedule(async () => {
-        if (this.#closed) return;
-        this.#stamp = await this.#currentStamp();
-        const before = this.#fingerprint;
-        const outcome = await this.#load();
-        if (!this.#closed && this.#fingerprint !== before) this.#options.onChange(outcome);
-      });
-    } catch (error) {
-      if (!(error instanceof Bottleneck.BottleneckError)) throw error;
-    }
+    await this.#load();
+    this.#publish();
   }
 
+  /** Resolves when nothing is left: no timer, no watch, no compiler, no temporary file. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#settle);
     clearTimeout(this.#poll);
-    clearInterval(this.#reflection);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    await this.#limiter.stop({ dropWaitingJobs: true }).catch(() => {});
-    await Promise.all([...this.#folders.values()].map((folder) => folder.close()));
+    this.#folders.close();
+    await Promise.all(this.#sources.map((source) => source.close()));
+    await this.#flight.stop();
+    this.#folders.close();
   }
 
-  async #load(): Promise<CompileOutcome> {
-    const results = await Promise.all(
-      this.#options.sources.map((source): Promise<SourceResult> => {
-        if (source.kind !== "proto") return loadRemote(source, this.#options.reflect);
-        return (this.#folders.get(source.dir) as ProtoFolder).load();
-      }),
-    );
-    const outcome = compileSchema(results);
-    this.#fingerprint = `${outcome.schema?.fingerprint}\n${JSON.stringify(outcome.problems)}`;
-    return outcome;
+  async #load(): Promise<void> {
+    for (const file of this.#files) file.forget();
+    await Promise.all([this.#flight.run(), ...this.#reflected.map((source) => source.refresh())]);
   }
 
-  #watchAll(): void {
-    for (const source of this.#options.sources) {
-      if (source.kind === "proto") this.#watch(source.dir, true);
-      else if (source.kind === "descriptors") this.#watch(path.dirname(path.resolve(source.file)), false);
+  /** Brings what is known of the files up to date with the disk. */
+  async #update(): Promise<void> {
+    const begun = performance.now();
+    const folders = new Map<string, string>();
+    for (const found of await Promise.all(this.#files.map((file) => file.look()))) {
+      for (const [path, identity] of found) folders.set(path, identity);
     }
-  }
-
-  #watch(dir: string, recursive: boolean): void {
-    try {
-      const watcher = watch(dir, { recursive, persistent: false }, () => this.#changed());
-      watcher.on("error", () => {
-        // A folder that was removed: the poll sees it when it is back.
-        watcher.close();
-        this.#watchers.delete(dir);
-      });
-      this.#watchers.get(dir)?.close();
-      this.#watchers.set(dir, watcher);
-    } catch {
-      // The poll alone will do.
-    }
+    this.#lookMs = performance.now() - begun;
+    if (this.#closed) return;
+    if (this.#folders.sync(folders)) this.#changed();
+    await Promise.all(this.#files.filter(({ stale }) => stale).map((file) => file.load()));
   }
 
   #changed(): void {
     clearTimeout(this.#settle);
-    if (!this.#closed) this.#settle = setTimeout(() => void this.#look(), settleMs);
+    if (!this.#closed) this.#settle = setTimeout(() => void this.#updateAndPublish(), settleMs);
   }
 
   #schedulePoll(): void {
-    if (this.#closed) return;
-    this.#poll = setTimeout(() => void this.#look().then(() => this.#schedulePoll()), pollMs);
+    if (this.#closed || this.#files.length === 0) return;
+    const delay = Math.max(pollMs, this.#lookMs * pollShare);
+    this.#poll = setTimeout(() => void this.#updateAndPublish().then(() => this.#schedulePoll()), delay);
     this.#poll.unref();
   }
 
-  async #look(): Promise<void> {
-    if (this.#closed) return;
-    if ((await this.#currentStamp()) !== this.#stamp) await this.refresh();
+  async #updateAndPublish(): Promise<void> {
+    await this.#flight.run();
+    this.#publish();
   }
 
-  /** A text that changes whenever a file of a source does. */
-  async #currentStamp(): Promise<string> {
-    const stamps = await Promise.all(
-      this.#options.sources.map(async (source) => {
-        try {
-          if (source.kind === "proto") {
-            return (await listProtoFiles(source.dir)).map(({ name, stamp }) => `${name}:${stamp}`).join("\n");
-          }
-          if (source.kind === "reflection") return "";
-          const { mtimeMs, size, ino } = await stat(source.file);
-          return `${mtimeMs}:${size}:${ino}`;
-        } catch {
-          return "missing";
-        }
-      }),
-    );
-    return stamps.join("\n\n");
+  #publish(): void {
+    if (this.#closed || !this.#compile()) return;
+    this.#onChange(this.#outcome);
   }
+
+  /** Whether there is an outcome other than before. */
+  #compile(): boolean {
+    const results = this.#sources.flatMap(({ result }) => result ?? []);
+    if (sameItems(results, this.#compiled)) return false;
+    this.#compiled = results;
+    const outcome = this.#judge(compileSchema(results));
+    const same =
+      outcome.schema?.fingerprint === this.#outcome.schema?.fingerprint &&
+      JSON.stringify(outcome.problems) === JSON.stringify(this.#outcome.problems);
+    if (same) return false;
+    // Equal content: the schema at hand may have built descriptors already.
+    const schema = outcome.schema?.fingerprint === this.#schema?.fingerprint ? this.#schema : outcome.schema;
+    this.#outcome = { schema, problems: outcome.problems };
+    this.#schema = schema ?? this.#schema;
+    return true;
+  }
+
+  /** A schema of which nothing is known yet is none. */
+  #judge(outcome: CompileOutcome): CompileOutcome {
+    const all = this.#reflected.length > 0 && this.#reflected.length === this.#sources.length;
+    if (!all || this.#reflected.some(({ answered }) => answered)) return outcome;
+    const message = "no upstream has told of its services yet";
+    return { schema: undefined, problems: [...outcome.problems, { severity: "error", message }] };
+  }
+}
+
+function sameItems(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((item, index) => item === b[index]);
 }
