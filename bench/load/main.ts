@@ -9,7 +9,8 @@ import { benchProto } from "./schema.ts";
 const usage = `npm run bench -- [--seconds N] [--rounds N] [--only NAME] [--against DIR]
 
 Puts load on a gateway over TLS and HTTP/2, before a cheap upstream, and prints for each scenario: requests (messages,
-for streams) a second, CPU of the gateway a request, and latencies. Variants are measured in turn, A B A B.
+for streams) a second, CPU of the gateway a request, and latencies. Variants are measured in turn, A B A B; one is a bare
+node:http2 (or ws) server that gives the same answers with nothing behind it, to compare with on any machine.
 
   --seconds N    of each measurement; 4 when absent
   --rounds N     measurements of each variant; 3 when absent
@@ -97,13 +98,9 @@ interface Gateway {
 
 const root = path.resolve(import.meta.dirname, "../../..");
 
-async function startGateway(label: string, checkout: string, folder: string): Promise<Gateway> {
-  const measured = await startMeasured(
-    [path.join(checkout, "dist/src/main.js"), "serve", "--config", path.join(folder, "gateway.yaml")],
-    /serves \d+ methods/,
-    0,
-    folder,
-  );
+/** Starts one variant; a gateway makes the certificate that all of them show. */
+async function startVariant(label: string, args: readonly string[], folder: string): Promise<Gateway> {
+  const measured = await startMeasured(args, /serves \d+ methods/, 0, folder);
   const base = /(https:\S+)/.exec(measured.stdout)?.[1] ?? "";
   const admin = /admin +(\S+)/.exec(measured.stdout)?.[1] ?? "";
   return {
@@ -113,6 +110,18 @@ async function startGateway(label: string, checkout: string, folder: string): Pr
     ca: await readFile(path.join(folder, ".dragoman/tls/ca.pem")),
     process: measured,
   };
+}
+
+function startGateway(label: string, checkout: string, folder: string): Promise<Gateway> {
+  const program = path.join(checkout, "dist/src/main.js");
+  return startVariant(label, [program, "serve", "--config", path.join(folder, "gateway.yaml")], folder);
+}
+
+function startBare(folder: string): Promise<Gateway> {
+  const certificate = ["localhost.pem", "localhost.key"].map((name) =>
+    path.join(folder, ".dragoman/tls", name),
+  );
+  return startVariant("bare", [path.join(import.meta.dirname, "bare.js"), ...certificate], folder);
 }
 
 /** CPU seconds and memory of a gateway so far. */
