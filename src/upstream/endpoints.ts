@@ -136,8 +136,19 @@ export class Endpoints {
   #create(address: string): Endpoint {
     const { target, tls, connectTimeoutMs, maxMessageBytes, health } = this.#options;
     const authority = target.kind === "dns" ? { authority: joinAddress(target.host, target.port) } : {};
+    const onUnreachable = (why: string): void => {
+      this.#logger.warn("an endpoint cannot be reached", { upstream: this.#options.name, address, why });
+    };
+    const transport = new GrpcJsTransport({
+      address,
+      ...authority,
+      tls,
+      connectTimeoutMs,
+      maxMessageBytes,
+      onUnreachable,
+    });
     return new Endpoint({
-      transport: new GrpcJsTransport({ address, ...authority, tls, connectTimeoutMs, maxMessageBytes }),
+      transport,
       health,
       probes: this.#probes,
       logger: this.#logger,

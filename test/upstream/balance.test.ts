@@ -1,6 +1,7 @@
 import net, { type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { Code } from "#rpc";
+import type { LogFields } from "#telemetry";
 import { Channel, defaultUpstream } from "#upstream";
 import { until } from "../support/until.ts";
 import {
@@ -156,6 +157,34 @@ test("without a ready endpoint a call fails at once, and does not say where", as
   expect(error).toMatchObject({ code: Code.UNAVAILABLE, reason: "no_healthy_endpoint", retryAfter: 1 });
   expect(error.message).not.toContain("127.0.0.1");
   expect(performance.now() - startedAt).toBeLessThan(1000);
+  await channel.close(0);
+});
+
+test("the log tells once why an endpoint cannot be reached, and again after it was", async () => {
+  const lines: unknown[] = [];
+  const logger = {
+    ...silent,
+    warn: (message: string, fields?: LogFields) => void lines.push([message, fields]),
+  };
+  const first = await echoServer();
+  const { address, port } = first;
+  await first[Symbol.asyncDispose]();
+  const target = { kind: "static", addresses: [address] } as const;
+  const channel = new Channel({ ...defaultUpstream, name: "echo", health: unchecked, target }, logger);
+  const line = [
+    "an endpoint cannot be reached",
+    { upstream: "echo", address, why: expect.stringContaining("ECONNREFUSED") },
+  ];
+  await until("it was tried several times", async () => {
+    await failure(callUnary(channel, unary("x")));
+    return lines.length > 0;
+  });
+  const again = await echoServer({ port });
+  await until("it is ready", () => channel.endpoints[0]?.state === "ready");
+  expect(lines).toEqual([line]);
+  again.kill();
+  await until("it is told again", () => lines.length > 1);
+  expect(lines).toEqual([line, line]);
   await channel.close(0);
 });
 

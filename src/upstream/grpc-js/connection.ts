@@ -5,6 +5,8 @@ import {
   type ChannelOptions,
   connectivityState,
   credentials,
+  Metadata,
+  type StatusObject,
 } from "@grpc/grpc-js";
 import { splitAddress } from "../address.ts";
 import type { UpstreamTls } from "../options.ts";
@@ -61,6 +63,15 @@ export class Connection implements CallOwner {
       });
     };
     follow(this.#channel.getConnectivityState(true));
+  }
+
+  /** Why there is no connection, in the words of grpc-js, which tells them only to a call. For the log. */
+  whyNot(): Promise<string> {
+    return new Promise((resolve) => {
+      const call = this.createCall("/");
+      const onReceiveStatus = ({ details }: StatusObject): void => resolve(details);
+      call.start(new Metadata(), { onReceiveMetadata() {}, onReceiveMessage() {}, onReceiveStatus });
+    });
   }
 
   createCall(path: string): RawCall {

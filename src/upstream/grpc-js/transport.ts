@@ -17,6 +17,8 @@ import { unaryCall } from "./unary.ts";
 export interface GrpcJsOptions extends ConnectionOptions {
   /** Milliseconds until the server's SETTINGS must have come. */
   readonly connectTimeoutMs: number;
+  /** Told why connecting failed, for the log: once until there has been a connection again. */
+  readonly onUnreachable?: (why: string) => void;
 }
 
 /** Milliseconds between attempts to connect: short, so that a server that was restarted is back within a second or so. */
@@ -44,6 +46,7 @@ export class GrpcJsTransport implements Transport {
   /** For the time limit of an attempt to connect, or for the next attempt. */
   #timer: NodeJS.Timeout | undefined;
   #onDrained: (() => void) | undefined;
+  #unreachable = false;
 
   constructor(options: GrpcJsOptions) {
     this.address = options.address;
@@ -114,14 +117,21 @@ export class GrpcJsTransport implements Transport {
     this.#connection = connection;
     this.#openedAt = performance.now();
     this.#readyAt = undefined;
-    this.#timer = setTimeout(() => this.#lost(connection), connectTimeoutMs);
+    this.#timer = setTimeout(() => {
+      this.#report(`no answer within ${connectTimeoutMs} ms`);
+      this.#lost(connection);
+    }, connectTimeoutMs);
     connection.watch((state) => {
       if (connection !== this.#connection) return;
       if (state === connectivityState.READY) {
         clearTimeout(this.#timer);
         this.#readyAt = performance.now();
+        this.#unreachable = false;
         this.#become("ready");
-      } else if (state !== connectivityState.CONNECTING) this.#lost(connection);
+      } else if (state !== connectivityState.CONNECTING) {
+        if (this.#readyAt === undefined) void connection.whyNot().then((why) => this.#report(why));
+        this.#lost(connection);
+      }
     });
     this.#become("connecting");
   }
@@ -143,6 +153,12 @@ export class GrpcJsTransport implements Transport {
     }
     this.#timer = setTimeout(() => this.#open(), wait);
     this.#become("failed");
+  }
+
+  #report(why: string): void {
+    if (this.#unreachable || this.#connectivity === "closed") return;
+    this.#unreachable = true;
+    this.#options.onUnreachable?.(why);
   }
 
   #become(connectivity: Connectivity): void {
