@@ -15,11 +15,6 @@ function bufCommand(): readonly [string, ...string[]] {
   }
 }
 
-/** Less the settings for buf that somebody may have made for work of their own. */
-function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("BUF_")));
-}
-
 export interface BufOutcome {
   readonly ok: boolean;
   readonly stdout: string;
@@ -33,7 +28,7 @@ export async function runBuf(
   signal?: AbortSignal,
 ): Promise<BufOutcome> {
   const [command, ...first] = bufCommand();
-  const options = { cwd, env: environment(), maxBuffer: 64 * 1024 * 1024 };
+  const options = { cwd, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve) => {
     execFile(
       command,
