@@ -26,7 +26,7 @@ test.each(["/examples/", "/examples/chat"])(
       const hash = createHash("sha256").update(text).digest("base64");
       expect(policy).toMatch(new RegExp(`${tag}-src [^;]*'sha256-${hash.replace(/[+/]/g, "\\$&")}'`));
     }
-    expect(html).not.toMatch(/\s(?:on\w+|style)=|https?:\/\//);
+    expect(html.replace(/"data:[^"]*"/g, "")).not.toMatch(/\s(?:on\w+|style)=|https?:\/\//);
   },
 );
 
