@@ -212,6 +212,7 @@ async function main(): Promise<void> {
   ];
   const gateways: Gateway[] = [];
   for (const [label, checkout] of checkouts) gateways.push(await startGateway(label, checkout, folder));
+  gateways.push(await startBare(folder));
   try {
     process.stdout.write(
       `${os.cpus().length} cores, ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}\n\n`,
