@@ -27,11 +27,12 @@ interface Running {
 async function start(ports: Readonly<Record<string, string>>, accessLog: boolean): Promise<Running> {
   const stateDir = path.join(packageRoot, ".dragoman");
   const print = (line: string): void => void process.stderr.write(`${line}\n`);
-  const [shop, web, { token, jwksFile }] = await Promise.all([
-    startShop({ onLog: print }),
-    startWeb(),
-    mintToken(stateDir),
-  ]);
+  const { token, jwksFile } = await mintToken(stateDir);
+  const web = await startWeb();
+  const shop = await startShop({ onLog: print }).catch(async (error: unknown) => {
+    await web.close();
+    throw error;
+  });
   const close = async (): Promise<void> => {
     await Promise.all([shop.close(), web.close()]);
   };
