@@ -23,7 +23,7 @@ const watchAgain = { initialMs: 200, maxMs: 5000 };
 
 /**
  * Asks one endpoint for its health for as long as its connection lasts: by `Watch`, or, where that is not implemented,
- * by `Check` at an interval. A server that implements neither is taken to serve (gRFC A17). Resolves when aborted, or
+ * by `Check` at the interval. A server that implements neither is taken to serve (gRFC A17). Resolves when aborted, or
  * when there is nothing to ask.
  */
 export async function followHealth(check: HealthCheck, signal: AbortSignal): Promise<void> {
@@ -45,19 +45,48 @@ export async function followHealth(check: HealthCheck, signal: AbortSignal): Pro
 async function watch(check: HealthCheck, signal: AbortSignal, onAnswer: () => void): Promise<Code> {
   const { transport, options, onVerdict } = check;
   const limit = limitTime(signal, options.timeoutMs);
+  const ended = new AbortController();
+  let told: Verdict | undefined;
   try {
     const request = encodeHealthRequest(options.service);
     const { messages } = await transport.stream(healthCall(watchPath, limit.signal), sole(request));
     for await (const message of messages) {
       limit.lift();
       onAnswer();
-      onVerdict(decodeServing(message) ? "serving" : "not_serving");
+      const first = told === undefined;
+      told = decodeServing(message) ? "serving" : "not_serving";
+      onVerdict(told);
+      if (first) void heedSilence(check, ended.signal, () => told);
     }
     return Code.OK;
   } catch (error) {
     return RpcError.from(error).code;
   } finally {
+    ended.abort();
     limit.end();
+  }
+}
+
+/**
+ * A server that hangs keeps its last word: while it is watched, `Check` at the interval shows that it still answers,
+ * whatever the answer is. Until it does again it counts as unhealthy.
+ */
+async function heedSilence(
+  check: HealthCheck,
+  signal: AbortSignal,
+  told: () => Verdict | undefined,
+): Promise<void> {
+  const { options, onVerdict } = check;
+  for (let silences = 0; ; ) {
+    await pause(jittered(options.intervalMs, 0.1), signal);
+    if (signal.aborted) return;
+    const outcome = await scheduled(check, signal);
+    if (outcome === undefined) return;
+    const before = silences;
+    silences = outcome === Code.DEADLINE_EXCEEDED ? silences + 1 : 0;
+    const verdict = told();
+    if (silences >= options.unhealthyAfter) onVerdict("no_answer", codeName(Code.DEADLINE_EXCEEDED));
+    else if (before >= options.unhealthyAfter && verdict !== undefined) onVerdict(verdict);
   }
 }
 
@@ -66,8 +95,8 @@ async function poll(check: HealthCheck, signal: AbortSignal): Promise<void> {
   let failures = 0;
   let successes = 0;
   for (let first = true; !signal.aborted; first = false) {
-    const outcome = await check.probes.schedule(() => probe(check, signal));
-    if (signal.aborted) return;
+    const outcome = await scheduled(check, signal);
+    if (outcome === undefined) return;
     if (outcome === Code.UNIMPLEMENTED) {
       onVerdict("unchecked");
       return;
@@ -86,8 +115,21 @@ async function poll(check: HealthCheck, signal: AbortSignal): Promise<void> {
   }
 }
 
+type Outcome = "serving" | "not_serving" | Code;
+
+/** Asks once when the limit on probes allows; undefined when nobody wants to know any more. */
+async function scheduled(check: HealthCheck, signal: AbortSignal): Promise<Outcome | undefined> {
+  try {
+    const outcome = await check.probes.schedule(() => probe(check, signal));
+    return signal.aborted ? undefined : outcome;
+  } catch {
+    // The limiter was stopped with this probe waiting.
+    return undefined;
+  }
+}
+
 /** Asks once; a code when there was no answer. */
-async function probe(check: HealthCheck, signal: AbortSignal): Promise<"serving" | "not_serving" | Code> {
+async function probe(check: HealthCheck, signal: AbortSignal): Promise<Outcome> {
   const { transport, options } = check;
   const limit = limitTime(signal, options.timeoutMs);
   try {

@@ -102,7 +102,11 @@ test("a new endpoint gets no call before its first answer", async () => {
 });
 
 test("an endpoint that does not answer in time is unhealthy, and is asked again", async () => {
-  const { server: patientServer, seen } = await patient((_method, to) => {
+  const { server: patientServer, seen } = await patient((method, to) => {
+    if (method === "Check") {
+      respond(to, [answer(Serving.SERVING)], ok);
+      return;
+    }
     to.respond(grpc);
     if (seen.Watch === 3) to.write(answer(Serving.SERVING));
   });
@@ -201,6 +205,28 @@ test("a watch that breaks off is unhealthy until it is answered again", async ()
     return seen.Watch === 2 && told === "serving";
   });
   expect(states.filter((told) => told !== undefined)).toContain("no_answer");
+  await channel.close(0);
+});
+
+test("a server that hangs is unhealthy until it answers again, although it is watched", async () => {
+  let hangs = false;
+  const { server: patientServer, seen } = await patient((method, to) => {
+    if (method === "Check") {
+      if (!hangs) unimplemented(to);
+      return;
+    }
+    to.respond(grpc);
+    to.write(answer(Serving.SERVING));
+  });
+  await using server = patientServer;
+  const channel = channelTo([server.address], { health: { ...quick, timeoutMs: 50 } });
+  await until("it is ready, and asked beside the watch", () => seen.Check > 2);
+  expect(health(channel)).toEqual(["ready", "serving"]);
+  hangs = true;
+  await until("it is out", () => health(channel)[1] === "no_answer");
+  hangs = false;
+  await until("it is back", () => health(channel)[1] === "serving");
+  expect(seen.Watch).toBe(1);
   await channel.close(0);
 });
 
