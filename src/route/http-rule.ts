@@ -1,7 +1,14 @@
-import { type DescField, type DescMessage, getOption, hasOption } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getExtension, hasExtension } from "@bufbuild/protobuf";
 import { http } from "#gen/google/api/annotations_pb";
 import type { HttpRule as HttpRuleProto } from "#gen/google/api/http_pb";
-import type { Method, Problem, SourceLocation } from "#schema";
+import {
+  type FieldOutline,
+  type MessageOutline,
+  type Method,
+  outlineOf,
+  type Problem,
+  type SourceLocation,
+} from "#schema";
 import { parseTemplate, type Template, TemplateError } from "./template.ts";
 
 /** One way to call a method over plain HTTP, checked against its descriptor. */
@@ -43,8 +50,9 @@ class RuleError extends Error {}
 
 /** The HTTP rules that a method is annotated with (google/api/http.proto); none when it is not. */
 export function httpRules(method: Method): HttpRules {
-  if (!hasOption(method.descriptor, http)) return { rules: [], problems: [] };
-  const first = getOption(method.descriptor, http);
+  const { options, input, output } = outlineOf(method);
+  if (options === undefined || !hasExtension(options, http)) return { rules: [], problems: [] };
+  const first = getExtension(options, http);
   const rules: HttpRule[] = [];
   const problems: Problem[] = [];
   for (const proto of [first, ...first.additionalBindings]) {
@@ -52,7 +60,7 @@ export function httpRules(method: Method): HttpRules {
       if (proto !== first && proto.additionalBindings.length > 0) {
         throw new RuleError("an additional binding may not have additional bindings of its own");
       }
-      const rule = checkRule(method, proto);
+      const rule = checkRule(method, proto, input, output);
       if (rule.template.irregular) {
         problems.push(
           problem(method, "warning", `${rule.template.text}: segments after ** are outside of the grammar`),
@@ -94,52 +102,108 @@ function pathOf({ pattern }: HttpRuleProto): string | undefined {
   return pattern.case === "custom" ? pattern.value.path : pattern.value;
 }
 
-function checkRule(method: Method, proto: HttpRuleProto): HttpRule {
+/** Checks a rule against outlines: a large schema has many methods whose descriptors nobody ever needs. */
+function checkRule(
+  method: Method,
+  proto: HttpRuleProto,
+  input: MessageOutline,
+  output: MessageOutline,
+): HttpRule {
   const { pattern } = proto;
   if (pattern.case === undefined) throw new RuleError("an HTTP rule without a path");
   const httpMethod = (pattern.case === "custom" ? pattern.value.kind : pattern.case).toUpperCase();
   if (!/^(?:[A-Z][A-Z0-9_-]*|\*)$/.test(httpMethod)) throw new RuleError("a custom rule needs a kind");
-  const { input, output } = method.descriptor;
   const template = parseTemplate(pathOf(proto) ?? "");
-  const bindings = template.variables.map(({ fieldPath }) => resolvePath(input, fieldPath));
-  const body =
-    proto.body === "" || proto.body === "*" ? proto.body || undefined : topLevel(input, proto.body, "body");
-  if (typeof body === "object" && bindings.some((path) => path.length === 1 && path[0] === body)) {
-    throw new RuleError(`${body.name} is both in the path and the body`);
+  for (const { fieldPath } of template.variables) checkPath(input, fieldPath);
+  if (proto.body !== "" && proto.body !== "*") {
+    const { name } = topLevel(input, proto.body, "body");
+    if (template.variables.some(({ fieldPath }) => fieldPath.length === 1 && fieldPath[0] === name)) {
+      throw new RuleError(`${name} is both in the path and the body`);
+    }
   }
-  return {
-    method,
-    httpMethod,
-    template,
-    bindings,
-    body: body as HttpRule["body"],
-    responseBody:
-      proto.responseBody === "" ? undefined : topLevel(output, proto.responseBody, "response_body"),
-  };
+  if (proto.responseBody !== "") topLevel(output, proto.responseBody, "response_body");
+  return new CheckedRule(method, httpMethod, template, proto);
 }
 
-function topLevel(type: DescMessage, name: string, what: string): DescField {
-  const field = type.fields.find((each) => each.name === name);
+function topLevel(type: MessageOutline, name: string, what: string): FieldOutline {
+  const field = type.field(name);
   if (field !== undefined) return field;
   const hint = name.includes(".") ? "; it must be a field of the message itself" : "";
   throw new RuleError(`${what}: ${type.typeName} has no field ${name}${hint}`);
 }
 
-function resolvePath(type: DescMessage, path: readonly string[]): readonly DescField[] {
-  const fields: DescField[] = [];
-  let message: DescMessage | undefined = type;
+function checkPath(type: MessageOutline, path: readonly string[]): void {
+  let message: MessageOutline | undefined = type;
   for (const [index, name] of path.entries()) {
-    const found: DescField | undefined = message?.fields.find((each) => each.name === name);
+    const found: FieldOutline | undefined = message?.field(name);
     if (message === undefined) throw new RuleError(`${path.slice(0, index).join(".")} is no message`);
     if (found === undefined) throw new RuleError(`${message.typeName} has no field ${name}`);
-    if (found.fieldKind === "list" || found.fieldKind === "map") {
+    if (found.repeated) {
       throw new RuleError(`${path.join(".")}: a repeated field cannot be in the path`);
     }
-    fields.push(found);
-    message = found.fieldKind === "message" ? found.message : undefined;
+    message = found.message;
   }
   if (message !== undefined && !scalarMessages.has(message.typeName)) {
     throw new RuleError(`${path.join(".")} is a message, which a path cannot hold`);
   }
+}
+
+/** The descriptors of the fields that a rule names. */
+type RuleFields = Pick<HttpRule, "bindings" | "body" | "responseBody">;
+
+/** A rule that has been checked; its fields are looked up once, when they are first needed. */
+class CheckedRule implements HttpRule {
+  readonly method: Method;
+  readonly httpMethod: string;
+  readonly template: Template;
+  readonly #proto: HttpRuleProto;
+  #fields: RuleFields | undefined;
+
+  constructor(method: Method, httpMethod: string, template: Template, proto: HttpRuleProto) {
+    this.method = method;
+    this.httpMethod = httpMethod;
+    this.template = template;
+    this.#proto = proto;
+  }
+
+  get bindings(): RuleFields["bindings"] {
+    this.#fields ??= this.#resolve();
+    return this.#fields.bindings;
+  }
+
+  get body(): RuleFields["body"] {
+    this.#fields ??= this.#resolve();
+    return this.#fields.body;
+  }
+
+  get responseBody(): RuleFields["responseBody"] {
+    this.#fields ??= this.#resolve();
+    return this.#fields.responseBody;
+  }
+
+  #resolve(): RuleFields {
+    const { input, output } = this.method.descriptor;
+    const { body, responseBody } = this.#proto;
+    return {
+      bindings: this.template.variables.map(({ fieldPath }) => fieldsOf(input, fieldPath)),
+      body: body === "*" ? "*" : fieldOf(input, body),
+      responseBody: fieldOf(output, responseBody),
+    };
+  }
+}
+
+function fieldsOf(type: DescMessage, path: readonly string[]): DescField[] {
+  const fields: DescField[] = [];
+  let message: DescMessage | undefined = type;
+  for (const name of path) {
+    const field: DescField | undefined = message === undefined ? undefined : fieldOf(message, name);
+    if (field === undefined) break;
+    fields.push(field);
+    message = field.message;
+  }
   return fields;
+}
+
+function fieldOf(type: DescMessage, name: string): DescField | undefined {
+  return type.fields.find((field) => field.name === name);
 }

@@ -14,6 +14,8 @@ import {
   SourceCodeInfoSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { FileIndex } from "./file-index.ts";
+import { IndexOutline } from "./index-outline.ts";
+import type { MessageOutline } from "./outline.ts";
 
 type DescType = DescMessage | DescEnum | DescExtension | DescService;
 
@@ -51,6 +53,14 @@ export class DescriptorPool implements FileRegistry {
         byNumber.set(number, name);
       }
     }
+  }
+
+  /** A message type, without building its descriptor. */
+  outline(typeName: string): MessageOutline | undefined {
+    const file = this.#symbols.get(typeName)?.index;
+    const symbol = file?.symbols.find(({ name, kind }) => name === typeName && kind === "message");
+    if (file === undefined || symbol === undefined) return undefined;
+    return new IndexOutline({ file, symbol }, (name) => this.outline(name));
   }
 
   get(typeName: string): DescType | undefined {

@@ -10,6 +10,7 @@ import { http } from "#gen/google/api/annotations_pb";
 import type { DescriptorPool } from "./descriptor-pool.ts";
 import type { FileIndex, MethodIndex, ServiceIndex } from "./file-index.ts";
 import type { DeclaredPolicy, Method, MethodKind, SourceLocation } from "./method.ts";
+import { type MessageOutline, type MethodOutline, outlineOfDescriptor } from "./outline.ts";
 import { findLocation } from "./source-location.ts";
 
 /** Field numbers of google/protobuf/descriptor.proto, as paths to source locations use them. */
@@ -38,6 +39,17 @@ function servicePolicy({ options }: ServiceIndex): Policy | undefined {
   if (options.length === 0) return undefined;
   const decoded = fromBinary(ServiceOptionsSchema, options);
   return hasExtension(decoded, service_policy) ? getExtension(decoded, service_policy) : undefined;
+}
+
+/** What is needed to check a method's HTTP rules; of a method of a schema, without building its descriptor. */
+export function outlineOf(method: Method): MethodOutline {
+  if (method instanceof SchemaMethod) return method.outline;
+  const { input, output, proto } = method.descriptor;
+  return {
+    options: proto.options,
+    input: outlineOfDescriptor(input),
+    output: outlineOfDescriptor(output),
+  };
 }
 
 /** A method known by its index; what takes its descriptor or its options is worked out when it is asked for. */
@@ -82,6 +94,14 @@ class SchemaMethod implements Method {
     return this.#options;
   }
 
+  get outline(): MethodOutline {
+    return {
+      options: this.options,
+      input: this.#messageOutline(this.#index.input),
+      output: this.#messageOutline(this.#index.output),
+    };
+  }
+
   get idempotent(): boolean {
     if (this.options.idempotencyLevel !== IdempotencyLevel.IDEMPOTENCY_UNKNOWN) return true;
     return hasExtension(this.options, http) && getExtension(this.options, http).pattern.case === "get";
@@ -108,6 +128,12 @@ class SchemaMethod implements Method {
     ];
     const found = findLocation(index.sourceInfo, path);
     return found === undefined ? undefined : { file: display(index.name), ...found };
+  }
+
+  #messageOutline(typeName: string): MessageOutline {
+    const outline = this.#file.pool.outline(typeName);
+    if (outline === undefined) throw new Error(`${typeName} is not in the schema of ${this.name}`);
+    return outline;
   }
 }
 
