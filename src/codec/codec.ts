@@ -10,9 +10,17 @@ export interface CodecOptions {
   readonly protoNames?: boolean;
   /** Drop unknown JSON fields instead of refusing them. Default false. */
   readonly ignoreUnknownFields?: boolean;
+  /**
+   * Compile each type to code of its own. Default true. Where the platform forbids to make code of strings
+   * (`--disallow-code-generation-from-strings`), slower closures serve in any case, with the same results.
+   */
+  readonly generateCode?: boolean;
 }
 
-/** Converts one message type between ProtoJSON and the wire. Stateless; safe to share. */
+/**
+ * Converts one message type between ProtoJSON and the wire. Stateless; safe to share. Results may share a buffer with
+ * other results, as those of `Buffer.from` do, and never with the input.
+ */
 export interface Codec {
   readonly type: DescMessage;
   /** @throws CodecError with side "wire" when the bytes are not such a message, or have no JSON form */

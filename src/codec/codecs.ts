@@ -14,7 +14,7 @@ import { isWellKnown, wellKnown } from "./well-known.ts";
 export function createCodecs(registry: Registry, options: CodecOptions = {}): Codecs {
   const messages = new Map<DescMessage, Codec>();
   const fields = new Map<DescField, FieldCodec>();
-  const implement = canGenerate() ? generate : interpret;
+  const implement = options.generateCode !== false && canGenerate() ? generate : interpret;
   const plans = createPlans(
     registry,
     options,

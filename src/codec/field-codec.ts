@@ -12,14 +12,14 @@ const nullText = Buffer.from("null");
 /** Converts one field of a message. */
 export function fieldCodec(field: DescField, plans: Plans): FieldCodec {
   const alone = plans.alone(field);
-  const plan = alone.fields[0] as FieldPlan;
+  const plan = alone.fields.find(({ descriptor }) => descriptor === field) as FieldPlan;
   const objectToJson = wireReader(alone);
   return {
     field,
     toJson(wire) {
       const object = objectToJson(wire);
-      // `{"name":value}`; its chunk has a comma for the brace.
-      return object.length === 2 ? nullText : object.subarray(plan.chunk.length, object.length - 1);
+      if (object.length === 2 || (field.oneof !== undefined && !isOf(plan, object))) return nullText;
+      return object.subarray(plan.chunk.length, object.length - 1);
     },
     fromJson: jsonReader(field, (pos, at) => {
       if (isNull(pos) && !(plan.value.takesNull && plan.shape === "singular")) {
@@ -29,4 +29,9 @@ export function fieldCodec(field: DescField, plans: Plans): FieldCodec {
       return fieldFromJson(plan, pos, at, 1, alone.ignoreUnknown);
     }),
   };
+}
+
+/** Whether an object of one member, `{"name":value}`, is the field's. Its chunk has a comma for the brace. */
+function isOf({ chunk }: FieldPlan, object: Uint8Array): boolean {
+  return Buffer.compare(object.subarray(1, chunk.length), chunk.subarray(1)) === 0;
 }

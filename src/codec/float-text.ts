@@ -30,7 +30,8 @@ export function floatText(value: number, at: number): number {
   }
   if (!Number.isFinite(value)) return specialText(value, at);
   if (value === 0) return copyText("-0", at);
-  for (let digits = 6; digits < 9; digits++) {
+  // Only subnormal floats may need fewer digits than 6.
+  for (let digits = Math.abs(value) < 1.2e-38 ? 1 : 6; digits < 9; digits++) {
     const shorter = Number(value.toPrecision(digits));
     if (Math.fround(shorter) === value) return copyText(String(shorter), at);
   }

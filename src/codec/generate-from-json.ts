@@ -81,7 +81,7 @@ return function fromJson(pos, at, depth) {
   if (bytes[pos] !== 123) expected(pos, "an object");
   if (depth > ${maxDepth}) tooDeepJson(pos);
   ${source.declareBits()}
-  let c = 0, keyAt = 0, next = 0, from = 0, to = 0, length = 0, known = false, all = false;
+  let c = 0, keyAt = 0, next = 0, from = 0, to = 0, room = 0, length = 0, known = false, all = false;
   pos++;
   ${skipBlanks}
   if (c !== 125) for (;;) {
@@ -160,7 +160,11 @@ function addSingular(source: Source, field: FieldPlan): void {
   const { index, value, tagBytes } = field;
   source.add(writeTag(tagBytes, "at"));
   if (value.kind === kind.message) {
-    source.add(`from = at + ${tagBytes.length} + reserved${index};`, readMessage(index), "at = to;");
+    source.add(
+      `room = reserved${index}; from = at + ${tagBytes.length} + room;`,
+      readMessage(index),
+      "at = to;",
+    );
     return;
   }
   source.add(`from = at + ${tagBytes.length};`, `pos = ${readScalar(field, "from")};`);
@@ -182,7 +186,11 @@ function addList(source: Source, field: FieldPlan): void {
   } else {
     source.add("if (at > limit) overflow();", writeTag(tagBytes, "at"));
     if (value.kind === kind.message) {
-      source.add(`from = at + ${tagBytes.length} + reserved${index};`, readMessage(index), "at = to;");
+      source.add(
+        `room = reserved${index}; from = at + ${tagBytes.length} + room;`,
+        readMessage(index),
+        "at = to;",
+      );
     } else source.add(`pos = ${readScalar(field, `at + ${tagBytes.length}`)};`, "at = memory.at;");
   }
   source.add(
@@ -200,8 +208,8 @@ function readMessage(index: number): string {
   return [
     `pos = message${index}.fromJson(pos, from, depth + 1);`,
     "to = memory.at; length = to - from;",
-    `if (length < 128 && reserved${index} === 1) bytes[from - 1] = length;`,
-    `else { to = frame(from, reserved${index}, to); reserved${index} = varintSize(length); }`,
+    `if (length < 128 && room === 1) bytes[from - 1] = length;`,
+    `else { to = frame(from, room, to); reserved${index} = varintSize(length); }`,
   ].join(" ");
 }
 

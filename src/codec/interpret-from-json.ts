@@ -108,7 +108,6 @@ function listFromJson(field: FieldPlan, pos: number, start: number, depth: numbe
   let next = firstItem(pos + 1, closeBracket);
   while (next >= 0) {
     if (at > memory.limit) overflow();
-    if (!value.takesNull && isNull(next)) faulty(next, "a list may not hold null");
     const from = packed ? at : put(tagBytes, at);
     next = valueFromJson(field, value, next, from, depth, drop);
     if (memory.at !== dropped) at = memory.at;

@@ -118,7 +118,9 @@ export function describe(json: Uint8Array, offset: number): string {
   }
   const text = Buffer.from(json.subarray(offset, offset + 42)).toString();
   const [token = ""] = /^[\w.+-]*/.exec(text) ?? [];
-  return token.length > 40 ? `${token.slice(0, 40)}...` : token === "" ? excerpt(text.charAt(0)) : token;
+  return token.length > 40
+    ? `${token.slice(0, 40)}...`
+    : token || (/^[!-~]/.test(text) ? text.charAt(0) : excerpt(text.charAt(0)));
 }
 
 /** At most so much of the input as an error may quote. */

@@ -25,12 +25,12 @@ export function readInside(pos: number, at: number): number {
   let from = pos;
   let to = at;
   for (;;) {
-    // Four bytes at once; a bit of `stop` is set for the first byte that is not plain ASCII text.
+    // Four bytes at once; a bit of `stop` is set for the first byte that is not plain ASCII text: of the
+    // characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
     const word = view.getInt32(from, true);
     view.setInt32(to, word, true);
     const stop =
-      (word | (word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101)) &
-      0x80808080;
+      (word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080;
     if (stop === 0) {
       from += 4;
       to += 4;

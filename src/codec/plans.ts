@@ -31,7 +31,7 @@ export interface Plans {
   readonly registry: Registry;
   readonly options: CodecOptions;
   message(type: DescMessage): MessagePlan;
-  /** The plan of a message that has only this field. */
+  /** The plan of a message that has only this field, and the others of its oneof. It shows defaults. */
   alone(field: DescField): MessagePlan;
 }
 
@@ -58,7 +58,8 @@ export function createPlans(
       }
       return plan;
     },
-    alone: (field) => planMessage(field.parent, [field], { ...options, emitDefaults: true }, false),
+    alone: (field) =>
+      planMessage(field.parent, field.oneof?.fields ?? [field], { ...options, emitDefaults: true }, false),
   };
 
   function planMessage(

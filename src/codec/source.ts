@@ -41,13 +41,23 @@ export class Source {
   }
 }
 
-/** Statements that write known bytes at `at` and move it. They may write up to 3 bytes more. */
+/** Statements that write known bytes at `at` and move it. They may write up to 7 bytes more. */
 export function writeBytes(bytes: Uint8Array): string {
   const stores: string[] = [];
   const { length } = bytes;
-  for (let index = 0; index < length; index += 4) {
-    if (length - index === 1) stores.push(`bytes[at + ${index}] = ${bytes[index]};`);
-    else stores.push(`view.setInt32(at + ${index}, ${wordAt(bytes, index)}, true);`);
+  for (let index = 0; index < length; ) {
+    const left = length - index;
+    const double = left > 4 ? doubleAt(bytes, index) : undefined;
+    if (double !== undefined) {
+      stores.push(`view.setFloat64(at + ${index}, ${double}, true);`);
+      index += 8;
+    } else if (left > 1) {
+      stores.push(`view.setInt32(at + ${index}, ${wordAt(bytes, index)}, true);`);
+      index += 4;
+    } else {
+      stores.push(`bytes[at + ${index}] = ${bytes[index]};`);
+      index++;
+    }
   }
   return `${stores.join(" ")} at += ${length};`;
 }
@@ -56,15 +66,30 @@ export function writeBytes(bytes: Uint8Array): string {
 export function matchBytes(bytes: Uint8Array): string {
   const tests: string[] = [];
   const { length } = bytes;
-  for (let index = 0; index + 4 <= length; index += 4) {
-    tests.push(`view.getInt32(pos + ${index}, true) === ${wordAt(bytes, index)}`);
-  }
-  const rest = length % 4;
-  if (rest === 1) tests.push(`bytes[pos + ${length - 1}] === ${bytes[length - 1]}`);
-  else if (rest !== 0) {
-    tests.push(`view.getInt32(pos + ${length - 4}, true) === ${wordAt(bytes, length - 4)}`);
+  for (let index = 0; index < length; ) {
+    const left = length - index;
+    // The last test overlaps the one before, rather than looking beyond the end.
+    const wide = left > 4 ? Math.min(index, length - 8) : -1;
+    const double = wide < 0 ? undefined : doubleAt(bytes, wide);
+    if (double !== undefined) {
+      tests.push(`view.getFloat64(pos + ${wide}, true) === ${double}`);
+      index = wide + 8;
+    } else {
+      const narrow = Math.min(index, length - 4);
+      tests.push(`view.getInt32(pos + ${narrow}, true) === ${wordAt(bytes, narrow)}`);
+      index = narrow + 4;
+    }
   }
   return tests.join(" && ");
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
+/** The double of which eight bytes are the little-endian form; zeros beyond the end. Undefined when none is exact. */
+function doubleAt(bytes: Uint8Array, index: number): number | undefined {
+  for (let offset = 0; offset < 8; offset++) scratch.setUint8(offset, bytes[index + offset] ?? 0);
+  const double = scratch.getFloat64(0, true);
+  return Number.isFinite(double) && double !== 0 ? double : undefined;
 }
 
 /** Four bytes as a little-endian integer; zeros beyond the end. */

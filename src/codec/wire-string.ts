@@ -11,12 +11,12 @@ export function stringText(pos: number, end: number, at: number): number {
   let to = at;
   bytes[to++] = 0x22;
   while (from < end) {
-    // Four bytes at once, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as it is.
+    // Four bytes at once, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as it is: of
+    // the characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
     const word = view.getInt32(from, true);
     view.setInt32(to, word, true);
     const stop =
-      (word | (word - 0x20202020) | ((word ^ 0x22222222) - 0x01010101) | ((word ^ 0x5c5c5c5c) - 0x01010101)) &
-      0x80808080;
+      (word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080;
     const plain = stop === 0 ? 4 : (31 - Math.clz32(stop & -stop)) >> 3;
     from += plain;
     to += plain;
