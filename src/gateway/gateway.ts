@@ -10,9 +10,8 @@ import {
   trustedPeers,
   WebSocketFront,
 } from "#frontend";
-import { type CompileOutcome, formatProblem, type Problem, SchemaWatcher } from "#schema";
+import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWatcher } from "#schema";
 import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
-import { emptySchema } from "./empty-schema.ts";
 import { openListeners, portError } from "./listeners.ts";
 import { LiveState } from "./live-state.ts";
 import { observeGateway } from "./observed-gauges.ts";
@@ -116,7 +115,10 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
       await release();
       throw new StartError("the schema and the configuration do not fit", { problems });
     }
-    const plan = planGateway(config, emptySchema());
+    // Until then there is nothing to serve but what every schema has, which is no method.
+    const nothing = await loadSchema([], undefined);
+    if (nothing.schema === undefined) throw new StartError("the bundled schema is broken", nothing);
+    const plan = planGateway(config, nothing.schema);
     snapshot = buildSnapshot({
       plan,
       live,
