@@ -6,6 +6,8 @@ import {
   type Registry,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { protoCamelCase } from "@bufbuild/protobuf/reflect";
+import type { SchemaRegistry } from "#schema";
 import type { CodecOptions } from "./codec.ts";
 import {
   type EnumPlan,
@@ -44,7 +46,7 @@ export function createPlans(
 ): Plans {
   const messages = new Map<DescMessage, MessagePlan>();
   const enums = new Map<DescEnum, EnumPlan>();
-  const extensions = extensionsByType(registry);
+  const extensionsOf = findExtensions(registry);
 
   const plans: Plans = {
     registry,
@@ -52,7 +54,7 @@ export function createPlans(
     message(type) {
       let plan = messages.get(type);
       if (plan === undefined) {
-        const fields = [...type.fields, ...(extensions.get(type.typeName) ?? [])];
+        const fields = [...type.fields, ...extensionsOf(type)];
         plan = planMessage(type, fields, options, isSpecial(type));
         messages.set(type, plan);
       }
@@ -110,7 +112,7 @@ export function createPlans(
       if (field.descriptor.kind === "field") byKey.set(field.descriptor.name, field);
     }
     // Where one field's JSON name is another's proto name, the JSON name wins.
-    for (const field of fields) byKey.set(field.descriptor.jsonName, field);
+    for (const field of fields) byKey.set(jsonNameOf(field.descriptor), field);
     return { fields, byKey, byNumber: new Map(fields.map((field) => [field.number, field])) };
   }
 
@@ -128,7 +130,7 @@ export function createPlans(
     const packable = shape === "list" && single !== delimited && single !== startGroup;
     const wire = shape === "map" || packed ? delimited : single;
     const implicit = field.presence === 2 /* implicit */ && shape === "singular";
-    const key = JSON.stringify(protoNames && field.kind === "field" ? field.name : field.jsonName);
+    const key = JSON.stringify(protoNames && field.kind === "field" ? field.name : jsonNameOf(field));
     const tag = ((number << 3) | wire) >>> 0;
     return {
       descriptor: field as DescField,
@@ -210,6 +212,24 @@ interface Prepared {
   readonly fields: readonly FieldPlan[];
   readonly byNumber: ReadonlyMap<number, FieldPlan>;
   readonly byKey: ReadonlyMap<string, FieldPlan>;
+}
+
+/** Descriptors that did not come from a compiler may lack JSON names. */
+function jsonNameOf(field: DescField | DescExtension): string {
+  return field.jsonName === "" ? protoCamelCase(field.name) : field.jsonName;
+}
+
+/** Looks through a registry only for a type that can have extensions: to iterate over a large one is costly. */
+function findExtensions(
+  registry: Registry | SchemaRegistry,
+): (type: DescMessage) => readonly DescExtension[] {
+  let byType: ReadonlyMap<string, readonly DescExtension[]> | undefined;
+  return (type) => {
+    if (type.proto.extensionRange.length === 0) return [];
+    if ("extensionsOf" in registry) return registry.extensionsOf(type);
+    byType ??= extensionsByType(registry);
+    return byType.get(type.typeName) ?? [];
+  };
 }
 
 function extensionsByType(registry: Registry): ReadonlyMap<string, readonly DescExtension[]> {

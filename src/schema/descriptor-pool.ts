@@ -16,6 +16,7 @@ import {
 import type { FileIndex } from "./file-index.ts";
 import { IndexOutline } from "./index-outline.ts";
 import type { MessageOutline } from "./outline.ts";
+import type { SchemaRegistry } from "./schema.ts";
 
 type DescType = DescMessage | DescEnum | DescExtension | DescService;
 
@@ -25,11 +26,8 @@ interface Entry {
   built: FileRegistry | undefined;
 }
 
-/**
- * A registry that builds the descriptors of a file when one of its types is first asked for, together with the files
- * that it imports: of a large schema most never are. Iterating builds everything.
- */
-export class DescriptorPool implements FileRegistry {
+/** Builds the descriptors of a file, together with the files that it imports, when one of its types is asked for. */
+export class DescriptorPool implements SchemaRegistry {
   readonly kind = "registry";
   readonly #entries = new Map<string, Entry>();
   /** Types and extensions, by full name. */
@@ -86,6 +84,11 @@ export class DescriptorPool implements FileRegistry {
   getExtensionFor(extendee: DescMessage, no: number): DescExtension | undefined {
     const name = this.#extensions.get(extendee.typeName)?.get(no);
     return name === undefined ? undefined : this.getExtension(name);
+  }
+
+  extensionsOf(extendee: DescMessage): readonly DescExtension[] {
+    const byNumber = [...(this.#extensions.get(extendee.typeName) ?? [])].sort(([a], [b]) => a - b);
+    return byNumber.flatMap(([, name]) => this.getExtension(name) ?? []);
   }
 
   getService(typeName: string): DescService | undefined {

@@ -5,7 +5,7 @@ export type { FieldOutline, MessageOutline, MethodOutline } from "./outline.ts";
 export { packageRoot } from "./package-root.ts";
 export { formatProblem, type Problem } from "./problem.ts";
 export type { ReflectionStream } from "./reflection-session.ts";
-export type { Schema } from "./schema.ts";
+export type { Schema, SchemaRegistry } from "./schema.ts";
 export { outlineOf } from "./schema-method.ts";
 export type { SchemaSource } from "./source.ts";
 export { SchemaWatcher, type WatchOptions } from "./watch.ts";
