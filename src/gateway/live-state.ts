@@ -10,6 +10,9 @@ import { Channel, type UpstreamOptions } from "#upstream";
 /** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
 const retireMs = 60_000;
 
+/** Calls of the snapshot before may still be about to pick an endpoint; so long, in milliseconds, they still can. */
+const overlapMs = 1000;
+
 /** An upstream with all that lives as long as it does. */
 export interface LiveUpstream {
   readonly channel: Channel;
@@ -32,6 +35,8 @@ export class LiveState {
   readonly #limiters = new Map<string, Kept<RateLimiter>>();
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #caches = new Map<string, TokenCache>();
+  /** Channels that are no longer configured, until they are closed. */
+  readonly #retiring = new Map<Channel, NodeJS.Timeout>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -48,7 +53,7 @@ export class LiveState {
       this.#upstreams,
       grpc.map((upstream) => [upstream.name, upstream]),
       (upstream) => this.#makeUpstream(upstream),
-      ({ channel }) => void channel.close(retireMs),
+      ({ channel }) => this.#retire(channel),
     );
     keep(this.#limiters, [...config.limits], makeLimiter, () => {});
     const issuers = [...config.issuers].map(
@@ -98,8 +103,17 @@ export class LiveState {
   async close(graceMs: number): Promise<void> {
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),
+      ...[...this.#retiring].map(([channel, timer]) => {
+        clearTimeout(timer);
+        return channel.close(graceMs);
+      }),
       ...[...this.#issuers.values()].map(({ value }) => value.keys.close()),
     ]);
+  }
+
+  #retire(channel: Channel): void {
+    const close = (): void => void channel.close(retireMs).then(() => this.#retiring.delete(channel));
+    this.#retiring.set(channel, setTimeout(close, overlapMs));
   }
 
   #makeUpstream(upstream: GrpcUpstream): LiveUpstream {
