@@ -23,7 +23,8 @@ export function mergeFiles(sources: readonly SourceResult[], problems: Problem[]
   addMissingImports(files, problems);
   const definers = findDefiners(files, problems);
   addBundled(files, definers);
-  checkReferences(files, definers, problems);
+  // What is missing or there twice would be reported again by all that refers to it.
+  if (!problems.some(({ severity }) => severity === "error")) checkReferences(files, definers, problems);
   return files;
 }
 
