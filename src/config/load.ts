@@ -51,12 +51,17 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
   for (const error of document.errors) report(error.message, error.pos[0]);
   if (problems.length > 0) return { config: undefined, problems };
 
+  /** Where references stand that lead nowhere: what else is wrong with such a value says nothing. */
+  const unresolved = new Set<number | undefined>();
   const resolve = (name: string): string => path.resolve(path.dirname(file), name);
   visit(document, {
     Scalar(_key, node) {
       if (typeof node.value !== "string" || !node.value.includes("${")) return;
       const resolved = resolveReferences(node.value, { env, resolve });
-      for (const message of resolved.missing) report(message, node.range?.[0]);
+      for (const message of resolved.missing) {
+        report(message, node.range?.[0]);
+        unresolved.add(node.range?.[0]);
+      }
       node.value = resolved.text;
     },
   });
@@ -64,7 +69,10 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
   const place = (parts: readonly PathPart[]): number | undefined => offsetOf(document.contents, parts);
   const parsed = configSchema.safeParse(document.toJS() ?? {}, { reportInput: true });
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) reportIssue(issue, [], document.contents, report, place);
+    const reportOther: Report = (message, offset) => {
+      if (offset === undefined || !unresolved.has(offset)) report(message, offset);
+    };
+    for (const issue of parsed.error.issues) reportIssue(issue, [], document.contents, reportOther, place);
   }
   if (!parsed.success || problems.length > 0) return { config: undefined, problems: sorted(problems) };
   const config = normalizeConfig(parsed.data, {
