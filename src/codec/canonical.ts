@@ -32,7 +32,10 @@ export function canonical(plan: MessagePlan, pos: number, end: number): Uint8Arr
     const field = plan.byNumber.get(tag >>> 3);
     const occurrence = locate(tag, start, memory.pos, end);
     next = occurrence.end;
-    if (field === undefined || !isOf(field, tag, occurrence)) continue;
+    if (field === undefined || !isOf(field, tag, occurrence)) {
+      last = undefined;
+      continue;
+    }
     const others = found.get(field);
     if (others !== undefined && (field.shape === "singular" || field !== last)) inOrder = false;
     if (field.oneof !== undefined) {
