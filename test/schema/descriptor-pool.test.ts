@@ -94,7 +94,7 @@ describe("descriptors built on demand", () => {
   });
 
   test("a mesh of imports takes no longer than its files", async () => {
-    const layers = 24;
+    const layers = 34;
     const mesh: Record<string, string> = { "l0.proto": service("l0.S") };
     for (let i = 1; i < layers; i++) {
       mesh[`l${i}.proto`] = service(`l${i}.S`, "Say", [

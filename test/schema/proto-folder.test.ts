@@ -1,17 +1,13 @@
+import { execFileSync } from "node:child_process";
+import { chmod, readdir, readFile, rm, symlink } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { type CompileOutcome, formatProblem, loadSchema, SchemaWatcher } from "../../src/schema/index.ts";
+import { type CompileOutcome, formatProblem, loadSchema, packageRoot } from "../../src/schema/index.ts";
+import { ProtoFolder } from "../../src/schema/proto-folder.ts";
 import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
-
-const echo = (method = "Say") => `syntax = "proto3";
-package t.v1;
-import "google/api/annotations.proto";
-service Echo {
-  // Says it again.
-  rpc ${method}(Text) returns (Text) { option (google.api.http) = { get: "/v1/say" }; }
-}
-message Text { string text = 1; }
-`;
+import { service } from "./support/compiled.ts";
 
 async function loaded(folder: TempFolder): Promise<CompileOutcome> {
   return loadSchema([{ kind: "proto", dir: folder.dir }], undefined);
@@ -21,6 +17,21 @@ const lines = (outcome: CompileOutcome, folder: TempFolder) =>
   outcome.problems.map((problem) =>
     formatProblem(problem).replaceAll(`${folder.dir}/`, "").replaceAll(folder.dir, "."),
   );
+
+/** All of google/type. */
+const types = [
+  ...["calendar_period", "color", "date", "datetime", "dayofweek", "decimal", "expr", "fraction", "interval"],
+  ...[
+    "latlng",
+    "localized_text",
+    "money",
+    "month",
+    "phone_number",
+    "postal_address",
+    "quaternion",
+    "timeofday",
+  ],
+];
 
 describe("a folder of .proto files", () => {
   test("its methods, with their kind, place, comments and what they declare", async () => {
@@ -93,32 +104,28 @@ message Text { string text = 1; }
   });
 
   test("the usual imports resolve, and are not served", async () => {
+    const wellKnown = [
+      "any",
+      "api",
+      "descriptor",
+      "duration",
+      "empty",
+      "field_mask",
+      "source_context",
+      "struct",
+    ];
     const imports = [
-      ...[
-        "any",
-        "api",
-        "descriptor",
-        "duration",
-        "empty",
-        "field_mask",
-        "source_context",
-        "struct",
-        "timestamp",
-        "type",
-        "wrappers",
-      ].map((n) => `google/protobuf/${n}`),
+      ...[...wellKnown, "timestamp", "type", "wrappers"].map((name) => `google/protobuf/${name}.proto`),
       ...["annotations", "http", "httpbody", "field_behavior", "client", "resource"].map(
-        (n) => `google/api/${n}`,
+        (name) => `google/api/${name}.proto`,
       ),
-      ...["status", "error_details", "code"].map((n) => `google/rpc/${n}`),
-      ...["date", "money", "latlng", "dayofweek", "timeofday", "postal_address"].map(
-        (n) => `google/type/${n}`,
-      ),
-      "google/longrunning/operations",
-      "dragoman/v1/policy",
+      ...["status", "error_details", "code"].map((name) => `google/rpc/${name}.proto`),
+      ...types.map((name) => `google/type/${name}.proto`),
+      "google/longrunning/operations.proto",
+      "dragoman/v1/policy.proto",
     ];
     await using folder = await tempFolder({
-      "a.proto": `syntax = "proto3";\n${imports.map((name) => `import "${name}.proto";`).join("\n")}\nmessage M {}\nservice S { rpc A(M) returns (M); }\n`,
+      "a.proto": `syntax = "proto3";\n${imports.map((name) => `import "${name}";`).join("\n")}\nmessage M {}\nservice S { rpc A(M) returns (M); }\n`,
     });
     const { schema, problems } = await loaded(folder);
     expect(problems).toEqual([]);
@@ -148,56 +155,100 @@ message Text { string text = 1; }
     expect(found.some((line) => line.startsWith("b/b.proto:2:1: error:"))).toBe(true);
   });
 
-  test("an empty and a missing folder say so", async () => {
-    await using folder = await tempFolder();
-    expect(lines(await loaded(folder), folder)).toEqual([".: error: the folder has no .proto file"]);
-    const missing = await loadSchema([{ kind: "proto", dir: `${folder.dir}/nope` }], undefined);
-    expect(missing.problems[0]?.message).toContain("does not exist");
-  });
-});
-
-describe("a watched folder", () => {
-  async function watched(folder: TempFolder) {
-    const outcomes: CompileOutcome[] = [];
-    const watcher = new SchemaWatcher({
-      sources: [{ kind: "proto", dir: folder.dir }],
-      reflect: undefined,
-      onChange: (outcome) => outcomes.push(outcome),
+  test("an import that is not there is named, with what comes closest", async () => {
+    await using folder = await tempFolder({
+      "a.proto": 'syntax = "proto3";\nimport "shop/item.proto";\nimport "nowhere.proto";\n',
+      "sub/shop/item.proto": 'syntax = "proto3";\nimport "a.proto";\nmessage Item {}\n',
     });
-    outcomes.push(await watcher.start());
-    const names = () => [...(outcomes.at(-1)?.schema?.methods.keys() ?? [])];
-    return { outcomes, names, [Symbol.asyncDispose]: () => watcher.close() };
-  }
-
-  test("a file dropped, edited, broken, mended and deleted", async () => {
-    await using folder = await tempFolder({ "t/v1/echo.proto": echo() });
-    await using watch = await watched(folder);
-    expect(watch.names()).toEqual(["t.v1.Echo/Say"]);
-    await folder.write(
-      "new/deep/other.proto",
-      'syntax = "proto3";\npackage o;\nmessage M {}\nservice O { rpc A(M) returns (M); }\n',
-    );
-    await until("the dropped file is served", () => watch.names().includes("o.O/A"));
-    await folder.write("t/v1/echo.proto", echo("Shout"));
-    await until("the edit is seen", () => watch.names().includes("t.v1.Echo/Shout"));
-    await folder.write("t/v1/echo.proto", `${echo("Shout")}\nmessage {`);
-    await until("the fault is seen", () => watch.outcomes.at(-1)?.schema === undefined);
-    expect(watch.outcomes.at(-1)?.problems[0]).toMatchObject({ severity: "error", line: 10 });
-    await folder.write("t/v1/echo.proto", echo("Whisper"));
-    await until("it is mended", () => watch.names().includes("t.v1.Echo/Whisper"));
-    await folder.remove("new");
-    await until(
-      "the deleted file is gone",
-      () => !watch.names().includes("o.O/A") && watch.names().length === 1,
-    );
+    expect(lines(await loaded(folder), folder)).toEqual([
+      "a.proto:2:1: error: imported file shop/item.proto does not exist; there is sub/shop/item.proto, but imports start at .",
+      "a.proto:3:1: error: imported file nowhere.proto does not exist",
+    ]);
   });
 
-  test("a touched file whose content is the same changes nothing", async () => {
-    await using folder = await tempFolder({ "a.proto": echo() });
-    await using watch = await watched(folder);
-    await folder.write("a.proto", echo());
-    await folder.write("b.proto", 'syntax = "proto3";\nmessage B {}\n');
-    await until("the other file is seen", () => watch.outcomes.length > 1);
-    expect(watch.outcomes).toHaveLength(2);
+  test("copies of the usual imports below another root do not get in the way", async () => {
+    const copy = await readFile(path.join(packageRoot, "src/schema/imports/google/api/http.proto"), "utf8");
+    await using folder = await tempFolder({
+      "a.proto": service("a.A", "Say", ["google/api/annotations.proto", "google/protobuf/any.proto"]),
+      "third_party/google/api/http.proto": copy,
+      "third_party/google/protobuf/any.proto":
+        'syntax = "proto3";\npackage google.protobuf;\nmessage Any {}\n',
+    });
+    const outcome = await loaded(folder);
+    expect(lines(outcome, folder)).toEqual([]);
+    expect([...(outcome.schema?.methods.keys() ?? [])]).toEqual(["a.A/Say"]);
+  });
+
+  test("such a copy is kept when somebody imports it by that name", async () => {
+    await using folder = await tempFolder({
+      "a.proto": service("a.A", "Say", ["own/google/type/money.proto"]),
+      "own/google/type/money.proto": 'syntax = "proto3";\npackage own;\nmessage Money {}\n',
+    });
+    const outcome = await loaded(folder);
+    expect(lines(outcome, folder)).toEqual([]);
+    expect(outcome.schema?.registry.getMessage("own.Money")).toBeDefined();
+  });
+
+  test("what else lies there is left alone: settings of buf, hidden folders, packages, other files", async () => {
+    await using folder = await tempFolder({
+      "a.proto": service("a.A"),
+      "buf.yaml": "version: v9\n",
+      "buf.work.yaml": "nonsense",
+      ".git/b.proto": "nonsense",
+      "node_modules/x/c.proto": "nonsense",
+      "README.md": "nonsense",
+    });
+    const outcome = await loaded(folder);
+    expect(lines(outcome, folder)).toEqual([]);
+    expect([...(outcome.schema?.methods.keys() ?? [])]).toEqual(["a.A/Say"]);
+  });
+
+  test("links are followed, also in circles", async () => {
+    await using other = await tempFolder({ "b.proto": service("b.B") });
+    await using folder = await tempFolder({ "a.proto": service("a.A") });
+    await symlink(other.dir, path.join(folder.dir, "linked"));
+    await symlink(folder.dir, path.join(folder.dir, "round"));
+    await symlink(path.join(other.dir, "b.proto"), path.join(folder.dir, "gone.proto"));
+    await symlink("nowhere", path.join(folder.dir, "dangling.proto"));
+    await rm(path.join(folder.dir, "gone.proto"));
+    const outcome = await loaded(folder);
+    expect(lines(outcome, folder)).toEqual([]);
+    expect([...(outcome.schema?.methods.keys() ?? [])]).toEqual(["a.A/Say", "b.B/Say"]);
+  });
+
+  test("what is no file is passed over, whatever its name", async () => {
+    await using folder = await tempFolder({ "a.proto": service("a.A"), "dir.proto/b.proto": service("b.B") });
+    execFileSync("mkfifo", [path.join(folder.dir, "pipe.proto")]);
+    const outcome = await loaded(folder);
+    expect(lines(outcome, folder)).toEqual([]);
+    expect([...(outcome.schema?.methods.keys() ?? [])]).toEqual(["a.A/Say", "b.B/Say"]);
+  });
+
+  test.skipIf(process.getuid?.() === 0)("a file that may not be read is named", async () => {
+    await using folder = await tempFolder({ "a.proto": service("a.A") });
+    await chmod(path.join(folder.dir, "a.proto"), 0);
+    expect(lines(await loaded(folder), folder)).toEqual(["a.proto: error: the file cannot be read (EACCES)"]);
+  });
+
+  test("the private copy is gone afterwards", async () => {
+    await using folder = await tempFolder({ "a.proto": service("a.A"), "b.proto": "broken" });
+    const copies = async () =>
+      (await readdir(os.tmpdir())).filter((name) => name.startsWith("dragoman-schema-"));
+    const before = new Set(await copies());
+    const source = new ProtoFolder(folder.dir);
+    const loading = source.load();
+    await until("it is there", async () => (await copies()).some((name) => !before.has(name)));
+    const made = (await copies()).filter((name) => !before.has(name));
+    await source.close();
+    expect((await copies()).filter((name) => made.includes(name))).toEqual([]);
+    await loading;
+  });
+
+  test("an empty folder, a missing one and one that is none say so", async () => {
+    await using folder = await tempFolder({ "sub/a.txt": "" });
+    const at = (name: string) => loadSchema([{ kind: "proto", dir: path.join(folder.dir, name) }], undefined);
+    expect(lines(await at(""), folder)).toEqual([".: error: the folder has no .proto file"]);
+    expect(lines(await at("nope"), folder)).toEqual(["nope: error: the folder does not exist"]);
+    expect(lines(await at("sub/a.txt"), folder)).toEqual(["sub/a.txt: error: this is not a folder"]);
   });
 });
