@@ -9,8 +9,7 @@ type Place =
 
 /** The path to a position of JSON text, such as `items[3].price.units`. The text is valid up to there. */
 export function pathTo(json: Uint8Array, offset: number, root: DescMessage | DescField): string {
-  let place: Place =
-    root.kind === "message" ? { kind: "message", type: root } : { kind: "field", field: root };
+  let place = rootPlace(root);
   let path = "";
   for (const step of stepsTo(json, offset)) {
     const isField: boolean =
@@ -20,6 +19,13 @@ export function pathTo(json: Uint8Array, offset: number, root: DescMessage | Des
     place = placeOf(step, place);
   }
   return path;
+}
+
+function rootPlace(root: DescMessage | DescField): Place {
+  if (root.kind === "message") return { kind: "message", type: root };
+  return root.fieldKind === "message"
+    ? { kind: "message", type: root.message }
+    : { kind: "field", field: root };
 }
 
 function isName(step: Step): boolean {

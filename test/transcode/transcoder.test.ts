@@ -1,0 +1,317 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import { beforeAll, describe, expect, test } from "vitest";
+import { BadRequestSchema } from "#gen/google/rpc/error_details_pb";
+import { type Codecs, createCodecs } from "../../src/codec/index.ts";
+import { httpRules } from "../../src/route/index.ts";
+import { RpcError } from "../../src/rpc/index.ts";
+import { loadSchema, type Schema } from "../../src/schema/index.ts";
+import {
+  compileTranscoder,
+  strictTranscoding,
+  type TranscodeOptions,
+  type Transcoder,
+} from "../../src/transcode/index.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+
+const proto = `syntax = "proto3";
+package t;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+import "google/protobuf/any.proto";
+import "google/protobuf/duration.proto";
+import "google/protobuf/field_mask.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/timestamp.proto";
+import "google/protobuf/wrappers.proto";
+
+service T {
+  rpc Query(Req) returns (Req) { option (google.api.http) = { get: "/q" }; }
+  rpc Path(Req) returns (Req) { option (google.api.http) = { get: "/p/{s}" }; }
+  rpc Deep(Req) returns (Req) { option (google.api.http) = { get: "/d/{child.s=a/*}/{child.n}" }; }
+  rpc Whole(Req) returns (Req) { option (google.api.http) = { post: "/w/{s}" body: "*" }; }
+  rpc Part(Req) returns (Req) { option (google.api.http) = { post: "/c/{child.s}" body: "child" response_body: "child" }; }
+  rpc List(Req) returns (Req) { option (google.api.http) = { post: "/l" body: "list" response_body: "list" }; }
+  rpc Map(Req) returns (Req) { option (google.api.http) = { post: "/m" body: "labels" response_body: "labels" }; }
+  rpc Scalar(Req) returns (Req) { option (google.api.http) = { post: "/s" body: "s" response_body: "s" }; }
+  rpc Patch(Update) returns (Req) { option (google.api.http) = { patch: "/u/{item.s}" body: "item" }; }
+  rpc Raw(Upload) returns (google.api.HttpBody) { option (google.api.http) = { post: "/r/{name}" body: "content" }; }
+}
+
+enum Kind { KIND_UNSPECIFIED = 0; ONE = 1; }
+
+message Req {
+  string s = 1;
+  int32 i = 2;
+  int64 n = 3;
+  uint64 u = 4;
+  bool b = 5;
+  double d = 6;
+  float f = 7;
+  bytes bytes = 8;
+  Kind kind = 9;
+  repeated string list = 10;
+  map<string, string> labels = 11;
+  map<int32, bool> flags = 12;
+  Req child = 13;
+  optional int32 opt = 14;
+  oneof which { string left = 15; string right = 16; Req both = 17; }
+  google.protobuf.Timestamp at = 18;
+  google.protobuf.Duration for = 19;
+  google.protobuf.FieldMask mask = 20;
+  google.protobuf.Int64Value wrapped = 21;
+  google.protobuf.BoolValue maybe = 22;
+  google.protobuf.Struct struct = 23;
+  google.protobuf.Value value = 24;
+  google.protobuf.ListValue items = 25;
+  google.protobuf.Any any = 26;
+  repeated Req children = 27;
+  string snake_case = 28;
+  repeated int64 numbers = 29;
+}
+message Update { Req item = 1; google.protobuf.FieldMask update_mask = 2; }
+message Upload { string name = 1; google.api.HttpBody content = 2; }
+`;
+
+let schema: Schema;
+let codecs: Codecs;
+
+beforeAll(async () => {
+  await using folder = await tempFolder({ "t.proto": proto });
+  const loaded = await loadSchema([{ kind: "proto", dir: folder.dir }], undefined);
+  if (loaded.schema === undefined) throw new Error(JSON.stringify(loaded.problems));
+  schema = loaded.schema;
+  codecs = createCodecs(schema.registry);
+});
+
+function transcoder(name: string, options: Partial<TranscodeOptions> = {}): Transcoder {
+  const method = schema.methods.get(`t.T/${name}`);
+  const { rules, problems } = method === undefined ? { rules: [], problems: [] } : httpRules(method);
+  const [rule] = rules;
+  if (rule === undefined) throw new Error(`no rule: ${JSON.stringify(problems)}`);
+  return compileTranscoder(rule, codecs, { ...strictTranscoding, ...options });
+}
+
+/** The message that a request makes, as JSON, or the fields and faults of its refusal. */
+function request(
+  name: string,
+  captures: readonly string[],
+  query: string,
+  body?: string,
+  options: Partial<TranscodeOptions> = {},
+): unknown {
+  try {
+    const compiled = transcoder(name, options);
+    const wire = compiled.request(
+      captures,
+      query,
+      body === undefined ? undefined : Buffer.from(body),
+      undefined,
+    );
+    return JSON.parse(
+      Buffer.from(codecs.message(compiled.rule.method.descriptor.input).toJson(wire)).toString(),
+    );
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    expect(error.code).toBe(3);
+    const [detail] = error.details;
+    if (detail === undefined) return error.reason;
+    return fromBinary(BadRequestSchema, detail.value).fieldViolations.map(({ field }) => field);
+  }
+}
+
+describe("query parameters", () => {
+  const cases: readonly [string, unknown][] = [
+    ["", {}],
+    ["s=a%20b+c", { s: "a b c" }],
+    ["s=%2B", { s: "+" }],
+    ["s=a;i=1", { s: "a;i=1" }],
+    ["s", {}],
+    ["s=&&i=1", { i: 1 }],
+    ["i=-2147483648", { i: -2147483648 }],
+    ["i=2147483648", ["i"]],
+    ["i=1.0", ["i"]],
+    ["i=0x10", ["i"]],
+    ["i=+1", ["i"]],
+    ["i=", ["i"]],
+    ["i=-0", {}],
+    ["n=9007199254740993", { n: "9007199254740993" }],
+    ["n=9223372036854775808", ["n"]],
+    ["u=18446744073709551615", { u: "18446744073709551615" }],
+    ["u=-1", ["u"]],
+    ["b=true", { b: true }],
+    ["b=1", ["b"]],
+    ["b", ["b"]],
+    ["d=1e3", { d: 1000 }],
+    ["d=NaN", { d: "NaN" }],
+    ["d=-Infinity", { d: "-Infinity" }],
+    ["d=inf", ["d"]],
+    ["f=1e39", ["f"]],
+    ["f=0.1", { f: 0.1 }],
+    ["bytes=AQI=", { bytes: "AQI=" }],
+    ["bytes=AQI", { bytes: "AQI=" }],
+    ["bytes=-_8", { bytes: "+/8=" }],
+    ["bytes=%21", ["bytes"]],
+    ["kind=ONE", { kind: "ONE" }],
+    ["kind=1", { kind: "ONE" }],
+    ["kind=7", { kind: 7 }],
+    ["kind=one", ["kind"]],
+    ["list=a&list=b,c", { list: ["a", "b,c"] }],
+    ["numbers=1&numbers=2", { numbers: ["1", "2"] }],
+    ["i=1&i=2", ["i"]],
+    ["labels[a]=1&labels[__proto__]=2", JSON.parse('{"labels":{"a":"1","__proto__":"2"}}')],
+    ["flags[3]=true", { flags: { 3: true } }],
+    ["flags[x]=true", ["flags[x]"]],
+    ["labels=1", ["labels"]],
+    ["labels.a=1", ["labels.a"]],
+    ["child.child.s=x&child.i=2", { child: { i: 2, child: { s: "x" } } }],
+    ["child=x", ["child"]],
+    ["child=", ["child"]],
+    ["s.x=1", ["s.x"]],
+    ["children=x", ["children"]],
+    ["children.s=x", ["children.s"]],
+    ["child..s=x", ["child..s"]],
+    ["opt=0", { opt: 0 }],
+    ["left=a&right=b", ["right"]],
+    ["left=a&both.s=b", ["both.s"]],
+    ["at=2024-01-02T03:04:05.123456789%2B01:00", { at: "2024-01-02T02:04:05.123456789Z" }],
+    ["at=2024-01-02", ["at"]],
+    ["for=3.5s", { for: "3.500s" }],
+    ["for=1m", ["for"]],
+    ["mask=fooBar,child.snakeCase", { mask: "fooBar,child.snakeCase" }],
+    ["mask=foo_bar", ["mask"]],
+    ["wrapped=5", { wrapped: "5" }],
+    ["wrapped.value=5", ["wrapped.value"]],
+    ["maybe=false", { maybe: false }],
+    ['struct={"a":[1]}', { struct: { a: [1] } }],
+    ['value="x"', { value: "x" }],
+    ["items=[1,null]", { items: [1, null] }],
+    ["struct=x", ["struct"]],
+    ["any=x", ["any"]],
+    ["snakeCase=a", { snakeCase: "a" }],
+    ["snake_case=a", { snakeCase: "a" }],
+    ["snake_case=a&snakeCase=a", ["snakeCase"]],
+    ["nope=1&constructor=2&__proto__=3", ["nope", "constructor", "__proto__"]],
+    ["s=%zz", ["s"]],
+    ["s=%ff", ["s"]],
+  ];
+  test.each(cases)("%s", (query, expected) => {
+    expect(request("Query", [], query)).toEqual(expected);
+  });
+
+  test("unknown ones may be ignored, all or some", () => {
+    expect(request("Query", [], "nope=1&s=a", undefined, { unknownQuery: "ignore" })).toEqual({ s: "a" });
+    expect(request("Query", [], "key=1&s=a", undefined, { ignoredParameters: ["key"] })).toEqual({ s: "a" });
+  });
+
+  test("too many, and too deep", () => {
+    expect(request("Query", [], Array.from({ length: 1001 }, () => "list=a").join("&"))).toEqual([""]);
+    expect(request("Query", [], `${"child.".repeat(40)}s=a`)).toHaveLength(1);
+  });
+});
+
+describe("path, query and body are disjoint", () => {
+  const cases: readonly [string, string, readonly string[], string, string | undefined, unknown][] = [
+    ["a path value", "Path", ["a/b"], "", undefined, { s: "a/b" }],
+    ["an empty path value", "Path", [""], "", undefined, {}],
+    ["path and query differ", "Path", ["a"], "s=b", undefined, ["s"]],
+    ["path and query agree", "Path", ["a"], "s=a", undefined, ["s"]],
+    [
+      "a nested path and its sibling",
+      "Deep",
+      ["a/1", "7"],
+      "child.i=2",
+      undefined,
+      { child: { s: "a/1", n: "7", i: 2 } },
+    ],
+    ["a nested path of the wrong type", "Deep", ["a/1", "x"], "", undefined, ["child.n"]],
+    ["the body beside the path", "Whole", ["a"], "", '{"i":1}', { s: "a", i: 1 }],
+    ["the body agrees with the path", "Whole", ["a"], "", '{"s":"a"}', { s: "a" }],
+    ["the body differs from the path", "Whole", ["a"], "", '{"s":"b"}', ["s"]],
+    ["a parameter beside a whole body", "Whole", ["a"], "i=1", "{}", ["i"]],
+    ["no body for a whole one", "Whole", ["a"], "", undefined, { s: "a" }],
+    ["blanks for a body", "Whole", ["a"], "", " \n", { s: "a" }],
+    ["null for a whole body", "Whole", ["a"], "", "null", [""]],
+    ["a list for a whole body", "Whole", ["a"], "", "[]", [""]],
+    ["more after the body", "Whole", ["a"], "", "{} {}", [""]],
+    [
+      "a body merges with a nested path",
+      "Part",
+      ["x"],
+      "i=3",
+      '{"n":"5"}',
+      { i: 3, child: { s: "x", n: "5" } },
+    ],
+    ["a nested body differs from the path", "Part", ["x"], "", '{"s":"y"}', ["child.s"]],
+    ["a parameter within the body", "Part", ["x"], "child.i=1", "{}", ["child.i"]],
+    ["a body that is null", "Part", ["x"], "", "null", { child: { s: "x" } }],
+    ["a list as the body", "List", [], "", '["a","b"]', { list: ["a", "b"] }],
+    ["a map as the body", "Map", [], "", '{"a":"b"}', { labels: { a: "b" } }],
+    ["a text as the body", "Scalar", [], "", '"a"', { s: "a" }],
+    ["a body where none is taken", "Query", [], "", "{}", "body_not_allowed"],
+    [
+      "the place of a fault in the body",
+      "Part",
+      ["x"],
+      "",
+      '{"children":[{},{"i":"x"}]}',
+      ["child.children[1].i"],
+    ],
+  ];
+  test.each(cases)("%s", (_name, method, captures, query, body, expected) => {
+    expect(request(method, captures, query, body)).toEqual(expected);
+  });
+});
+
+describe("PATCH fills an empty mask", () => {
+  test.each([
+    ['{"i":1,"child":{"s":"x","n":"2"},"list":[]}', "", "i,child.s,child.n,list"],
+    ['{"s":"a","i":1}', "", "i"],
+    ['{"snake_case":"x","at":"2024-01-02T03:04:05Z"}', "", "snakeCase,at"],
+    ['{"i":1,"b":true}', "update_mask=i", "i"],
+  ])("%s %s", (body, query, mask) => {
+    expect(request("Patch", ["a"], query, body)).toMatchObject({ updateMask: mask, item: { s: "a" } });
+  });
+});
+
+describe("answers", () => {
+  const answer = (name: string, json: string) => {
+    const compiled = transcoder(name);
+    const wire = codecs.message(compiled.rule.method.descriptor.output).fromJson(Buffer.from(json));
+    return Buffer.from(compiled.response(wire).body).toString();
+  };
+
+  test("one field, of any kind, set or not", () => {
+    expect(answer("Part", '{"child":{"i":1}}')).toBe('{"i":1}');
+    expect(answer("Part", "{}")).toBe("null");
+    expect(answer("List", '{"list":["a"]}')).toBe('["a"]');
+    expect(answer("List", "{}")).toBe("[]");
+    expect(answer("Map", "{}")).toBe("{}");
+    expect(answer("Scalar", '{"s":"a"}')).toBe('"a"');
+    expect(answer("Scalar", "{}")).toBe('""');
+  });
+
+  test("bytes that are no such message are the upstream's fault", () => {
+    expect(() => transcoder("Query").response(Buffer.from([0x0a, 0xff]))).toThrowError(
+      expect.objectContaining({ code: 13, httpStatus: 502, reason: "upstream_message" }),
+    );
+  });
+
+  test("HttpBody, both ways", () => {
+    const compiled = transcoder("Raw");
+    expect(compiled).toMatchObject({ inputIsHttpBody: true, outputIsHttpBody: true });
+    const wire = compiled.request(["n"], "", Buffer.from([0, 255]), "image/png");
+    const input = codecs.message(compiled.rule.method.descriptor.input).toJson(wire);
+    expect(JSON.parse(Buffer.from(input).toString())).toEqual({
+      name: "n",
+      content: { contentType: "image/png", data: "AP8=" },
+    });
+    const output = codecs.message(compiled.rule.method.descriptor.output);
+    const raw = compiled.response(output.fromJson(Buffer.from('{"contentType":"text/plain","data":"aGk="}')));
+    expect(raw).toMatchObject({ contentType: "text/plain" });
+    expect(Buffer.from(raw.body).toString()).toBe("hi");
+    expect(compiled.response(new Uint8Array(0)).contentType).toBe("application/octet-stream");
+    expect(compiled.response(output.fromJson(Buffer.from('{"contentType":"a\\r\\nb: c"}'))).contentType).toBe(
+      "application/octet-stream",
+    );
+  });
+});
