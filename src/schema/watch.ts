@@ -11,7 +11,7 @@ import type { SchemaSource, SourceResult } from "./source.ts";
 export interface WatchOptions {
   readonly sources: readonly SchemaSource[];
   readonly reflect: ReflectUpstream;
-  /** Called with each outcome that differs from the one before, except the first, which is `start`'s. Must not throw. */
+  /** Called with each outcome that differs from the one before; not before `start` has resolved. Must not throw. */
   readonly onChange: (outcome: CompileOutcome) => void;
   /** Milliseconds between two questions to upstreams that are asked by reflection. Default 30 s. */
   readonly reflectionIntervalMs?: number;
@@ -50,6 +50,7 @@ export class SchemaWatcher {
   #lookMs = 0;
   #settle: NodeJS.Timeout | undefined;
   #poll: NodeJS.Timeout | undefined;
+  #started = false;
   #closed = false;
 
   constructor({ sources, reflect, onChange, reflectionIntervalMs = 30_000 }: WatchOptions) {
@@ -81,6 +82,7 @@ export class SchemaWatcher {
   async start(): Promise<CompileOutcome> {
     await this.#load();
     this.#compile();
+    this.#started = true;
     this.#schedulePoll();
     return this.#outcome;
   }
@@ -148,7 +150,7 @@ export class SchemaWatcher {
   }
 
   #publish(): void {
-    if (this.#closed || !this.#compile()) return;
+    if (!this.#started || this.#closed || !this.#compile()) return;
     this.#onChange(this.#outcome);
   }
 

@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -194,6 +195,37 @@ describe("an upstream that is asked", () => {
     await folder.write("f.proto", service("f.F", "Shout"));
     await until("the edit is served", () => watch.names().includes("f.F/Shout"));
     expect(watch.names()).toEqual(["a.A/Say", "f.F/Shout"]);
+  });
+
+  test("holds back what changes until it has answered for the first time", async () => {
+    await using folder = await tempFolder({ "f.proto": service("f.F") });
+    const answer = new AbortController();
+    const told: CompileOutcome[] = [];
+    const watcher = new SchemaWatcher({
+      sources: [...folderOf(folder), ...sources],
+      reflect: () =>
+        async function* () {
+          await once(answer.signal, "abort");
+          yield await Promise.reject(new Error("away"));
+        },
+      onChange: (outcome) => told.push(outcome),
+    });
+    const starting = watcher.start();
+    const compilation = async () => {
+      await until("it compiles", () => compilers().length > 0);
+      await until("it has compiled", () => compilers().length === 0);
+    };
+    await compilation();
+    await folder.write("f.proto", service("f.F", "Shout"));
+    await compilation();
+    // Once the next one begins, the one before has been delivered, if it ever is.
+    await folder.write("f.proto", service("f.F", "Whisper"));
+    await compilation();
+    answer.abort();
+    await starting;
+    expect(told).toEqual([]);
+    await until("the change is served", () => watcher.current()?.methods.has("f.F/Whisper") === true);
+    await watcher.close();
   });
 
   test("does not hold up a folder by its silence", async () => {
