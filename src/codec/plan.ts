@@ -1,4 +1,5 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import type { NameTable } from "./name-table.ts";
 
 /**
  * What a value is on the wire; the numbers are those of `FieldDescriptorProto.Type`, of which `ScalarType` is a part.
@@ -42,6 +43,8 @@ export interface EnumPlan {
   /** The JSON of each value. */
   readonly texts: ReadonlyMap<number, Uint8Array>;
   readonly numbers: ReadonlyMap<string, number>;
+  /** The same by the bytes of the name. */
+  readonly names: NameTable;
 }
 
 /** What one value of a field is: the field's own, an element's, a map key's or a map value's. */

@@ -9,6 +9,7 @@ import {
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { SchemaRegistry } from "#schema";
 import type { CodecOptions } from "./codec.ts";
+import { createNameTable } from "./name-table.ts";
 import {
   type EnumPlan,
   type FieldPlan,
@@ -197,6 +198,7 @@ export function createPlans(
         first: type.values[0]?.number ?? 0,
         texts,
         numbers,
+        names: createNameTable(numbers),
       };
       enums.set(type, plan);
     }

@@ -145,7 +145,7 @@ export function enumFromJson(plan: EnumPlan, pos: number, at: number, drop: bool
   let value: number | undefined;
   let next: number;
   if (first === 0x22) {
-    value = plan.numbers.get(readText(pos));
+    value = plan.names.find(pos) ?? plan.numbers.get(readText(pos));
     next = memory.pos;
     if (value === undefined && drop) {
       memory.at = dropped;

@@ -1,15 +1,11 @@
 import { expected, malformed } from "./fault.ts";
 import { fractionText, twoDigits } from "./integer-text.ts";
-import { readText } from "./json-string.ts";
+import { readInside } from "./json-string.ts";
 import { memory } from "./memory.ts";
 import { readSeconds, writeSeconds } from "./seconds.ts";
 
 const earliest = -62135596800;
 const latest = 253402300799;
-/** RFC 3339 section 5.6, with capital T and Z. */
-const grammar =
-  /^(\d{4})-(\d\d)-(\d\d)T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
-
 /** google.protobuf.Timestamp -> "2026-01-02T03:04:05.678Z". */
 export function timestampToJson(pos: number, end: number, at: number): number {
   const { seconds, nanos } = readSeconds(pos, end);
@@ -54,30 +50,81 @@ export function timestampToJson(pos: number, end: number, at: number): number {
   return next;
 }
 
+/** Reads RFC 3339 section 5.6, with capital T and Z and up to nine digits of a second. */
 export function timestampFromJson(pos: number, at: number): number {
-  const what = "a timestamp such as 2026-01-02T03:04:05Z";
-  if (memory.bytes[pos] !== 0x22) expected(pos, what);
-  const match = grammar.exec(readText(pos));
-  const next = memory.pos;
-  if (match === null) return expected(pos, what);
-  const [, year, month, day, hours, minutes, seconds, fraction = "", sign, offsetHours, offsetMinutes] =
-    match;
-  const days = daysSinceEpoch(Number(year), Number(month), Number(day));
-  if (days === undefined) return expected(pos, what);
-  let total = days * 86400 + Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
-  if (sign !== undefined) {
-    const offset = Number(offsetHours) * 3600 + Number(offsetMinutes) * 60;
-    total += sign === "+" ? -offset : offset;
+  const { bytes } = memory;
+  if (bytes[pos] !== 0x22) invalid(pos);
+  // Into the room beyond the limit, without escapes.
+  const from = memory.limit + 64;
+  const next = readInside(pos + 1, from);
+  const end = memory.at;
+  if (end - from < 20) invalid(pos);
+  const year = number(from, 4, pos);
+  const month = number(from + 5, 2, pos);
+  const day = number(from + 8, 2, pos);
+  const hours = number(from + 11, 2, pos);
+  const minutes = number(from + 14, 2, pos);
+  const seconds = number(from + 17, 2, pos);
+  if (bytes[from + 4] !== 0x2d || bytes[from + 7] !== 0x2d || bytes[from + 10] !== 0x54) invalid(pos);
+  if (bytes[from + 13] !== 0x3a || bytes[from + 16] !== 0x3a) invalid(pos);
+  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) invalid(pos);
+  if (hours > 23 || minutes > 59 || seconds > 59) invalid(pos);
+  let zone = from + 19;
+  let nanos = 0;
+  if (bytes[zone] === 0x2e) {
+    const point = zone++;
+    while (zone < end && isDigit(bytes[zone]!)) zone++;
+    const digits = zone - point - 1;
+    if (digits < 1 || digits > 9) invalid(pos);
+    nanos = number(point + 1, digits, pos) * 10 ** (9 - digits);
   }
-  if (total < earliest || total > latest) expected(pos, "a timestamp within the years 1 to 9999");
-  writeSeconds(total, Number(fraction.padEnd(9, "0")), at);
+  const total = daysSinceEpoch(year, month, day) * 86400 + hours * 3600 + minutes * 60 + seconds;
+  const shifted = total - offset(zone, end, pos);
+  if (shifted < earliest || shifted > latest) expected(pos, "a timestamp within the years 1 to 9999");
+  writeSeconds(shifted, nanos, at);
   return next;
 }
 
-/** Undefined for a day that its month does not have. */
-function daysSinceEpoch(year: number, month: number, day: number): number | undefined {
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
-  return date.getTime() / 86400000;
+function invalid(pos: number): never {
+  expected(pos, "a timestamp such as 2026-01-02T03:04:05Z");
+}
+
+/** The seconds by which the zone, which is the rest of the text, is ahead of UTC. */
+function offset(zone: number, end: number, pos: number): number {
+  const { bytes } = memory;
+  const sign = bytes[zone];
+  if (sign === 0x5a && zone + 1 === end) return 0;
+  if ((sign !== 0x2b && sign !== 0x2d) || zone + 6 !== end || bytes[zone + 3] !== 0x3a) invalid(pos);
+  const hours = number(zone + 1, 2, pos);
+  const minutes = number(zone + 4, 2, pos);
+  if (hours > 23 || minutes > 59) invalid(pos);
+  return (sign === 0x2b ? 1 : -1) * (hours * 3600 + minutes * 60);
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
+}
+
+function number(from: number, digits: number, pos: number): number {
+  const { bytes } = memory;
+  let value = 0;
+  for (let index = 0; index < digits; index++) {
+    const byte = bytes[from + index]!;
+    if (!isDigit(byte)) invalid(pos);
+    value = value * 10 + (byte - 0x30);
+  }
+  return value;
+}
+
+function daysIn(year: number, month: number): number {
+  if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
+  return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+}
+
+function daysSinceEpoch(year: number, month: number, day: number): number {
+  // Years that begin with March, as above.
+  const fromMarch = month > 2 ? year : year - 1;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const leapDays = Math.floor(fromMarch / 4) - Math.floor(fromMarch / 100) + Math.floor(fromMarch / 400);
+  return fromMarch * 365 + leapDays + dayOfYear - 719468;
 }

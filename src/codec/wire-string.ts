@@ -11,8 +11,28 @@ export function stringText(pos: number, end: number, at: number): number {
   let to = at;
   bytes[to++] = 0x22;
   while (from < end) {
-    // Four bytes at once, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as it is: of
-    // the characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
+    // Eight bytes at once, then four, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as
+    // it is: of the characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
+    while (from + 8 <= end) {
+      const first = view.getInt32(from, true);
+      const second = view.getInt32(from + 4, true);
+      view.setInt32(to, first, true);
+      view.setInt32(to + 4, second, true);
+      if (
+        ((first |
+          ((first ^ 0x02020202) - 0x21212121) |
+          ((first ^ 0x5c5c5c5c) - 0x01010101) |
+          second |
+          ((second ^ 0x02020202) - 0x21212121) |
+          ((second ^ 0x5c5c5c5c) - 0x01010101)) &
+          0x80808080) !==
+        0
+      ) {
+        break;
+      }
+      from += 8;
+      to += 8;
+    }
     const word = view.getInt32(from, true);
     view.setInt32(to, word, true);
     const stop =
