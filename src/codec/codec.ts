@@ -11,15 +11,16 @@ export interface CodecOptions {
   /** Drop unknown JSON fields instead of refusing them. Default false. */
   readonly ignoreUnknownFields?: boolean;
   /**
-   * Compile each type to code of its own. Default true. Where the platform forbids to make code of strings
-   * (`--disallow-code-generation-from-strings`), slower closures serve in any case, with the same results.
+   * When a type is compiled to code of its own: once it is in use, which keeps the first message of a large type quick
+   * (the default), with its first message, or never. Until then, and where the platform forbids to make code of strings
+   * (`--disallow-code-generation-from-strings`), slower closures serve, with the same results.
    */
-  readonly generateCode?: boolean;
+  readonly compile?: "in use" | "at first" | "never";
 }
 
 /**
  * Converts one message type between ProtoJSON and the wire. Stateless; safe to share. Results may share a buffer with
- * other results, as those of `Buffer.from` do, and never with the input.
+ * other results, as those of `Buffer.from` do, and never with the input: copy what is small and kept for long.
  */
 export interface Codec {
   readonly type: DescMessage;

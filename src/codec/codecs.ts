@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 import type { Codec, CodecOptions, Codecs, FieldCodec } from "./codec.ts";
 import { fieldCodec } from "./field-codec.ts";
-import { canGenerate, generate } from "./generate.ts";
+import { canGenerate, generate, generateInUse } from "./generate.ts";
 import { interpret } from "./interpret.ts";
 import { createPlans } from "./plans.ts";
 import { jsonReader, wireReader } from "./run.ts";
@@ -14,7 +14,7 @@ import { isWellKnown, wellKnown } from "./well-known.ts";
 export function createCodecs(registry: Registry, options: CodecOptions = {}): Codecs {
   const messages = new Map<DescMessage, Codec>();
   const fields = new Map<DescField, FieldCodec>();
-  const implement = options.generateCode !== false && canGenerate() ? generate : interpret;
+  const implement = implementation(options.compile ?? "in use");
   const plans = createPlans(
     registry,
     options,
@@ -33,6 +33,11 @@ export function createCodecs(registry: Registry, options: CodecOptions = {}): Co
       }),
     field: (field) => memo(fields, field, () => fieldCodec(field, plans)),
   };
+}
+
+function implementation(compile: NonNullable<CodecOptions["compile"]>): typeof interpret {
+  if (compile === "never" || !canGenerate()) return interpret;
+  return compile === "at first" ? generate : generateInUse;
 }
 
 function memo<K, V>(cache: Map<K, V>, key: K, make: () => V): V {

@@ -18,6 +18,28 @@ export function generate(plan: MessagePlan): Implementation {
   };
 }
 
+/** So many messages of a type are converted before it is worth its code. */
+const usesBefore = 16;
+
+/** The functions of a message as closures, which code replaces, each when it has been called a few times. */
+export function generateInUse(plan: MessagePlan): Implementation {
+  if (plan.fields.length > mostFields) return interpret(plan);
+  const slow = interpret(plan);
+  let printed = 0;
+  let read = 0;
+  return {
+    toJson(pos, end, at, depth) {
+      if (++printed === usesBefore) plan.toJson = generateToJson(plan);
+      return slow.toJson(pos, end, at, depth);
+    },
+    toJsonCarefully: slow.toJson,
+    fromJson(pos, at, depth) {
+      if (++read === usesBefore) plan.fromJson = generateFromJson(plan);
+      return slow.fromJson(pos, at, depth);
+    },
+  };
+}
+
 /** Whether code may be made of strings (`--disallow-code-generation-from-strings` forbids it). */
 export function canGenerate(): boolean {
   try {

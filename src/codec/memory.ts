@@ -31,9 +31,9 @@ export interface Memory {
 /** How far beyond `limit` a value may reach, the input's own bytes aside. */
 export const slack = 1024;
 const padding = 16;
-const slabSize = 128 * 1024;
+const slabSize = 64 * 1024;
 /** A result up to this size keeps its slab alive; a larger one is copied. */
-const largestShared = 8 * 1024;
+const largestShared = 4 * 1024;
 /** A buffer for large messages is kept up to this size. */
 const largestKept = 4 * 1024 * 1024;
 const largestOutput = 512 * 1024 * 1024;

@@ -23,8 +23,8 @@ export const proto2 = messageType("protobuf_test_messages.proto2.TestAllTypesPro
 
 /** Both ways in which a codec may be made; every table holds for both. */
 export const ways: readonly (readonly [name: string, options: CodecOptions])[] = [
-  ["compiled", {}],
-  ["closures", { generateCode: false }],
+  ["compiled", { compile: "at first" }],
+  ["closures", { compile: "never" }],
 ];
 
 export function codecOf(type: DescMessage, options: CodecOptions): Codec {

