@@ -10,3 +10,4 @@ export { Payload, type PayloadCodec } from "./payload.ts";
 export type { Principal } from "./principal.ts";
 export { type Reason, reasons } from "./reason.ts";
 export type { Reply, StreamReply, UnaryReply } from "./reply.ts";
+export { type ResponseWatch, watchResponses } from "./response-stream.ts";

@@ -1,4 +1,4 @@
-import { type Call, codeName, type Filter, type Payload, type Reply, RpcError, type StreamReply } from "#rpc";
+import { type Call, codeName, type Filter, type Reply, RpcError, watchResponses } from "#rpc";
 import type { LineSink } from "#telemetry";
 
 /** One line of JSON for each call, when it has ended. */
@@ -15,24 +15,12 @@ export function accessLogFilter(sink: LineSink): Filter {
       sink.write(line(call, undefined, undefined));
       return reply;
     }
-    return { ...reply, responses: counted(call, reply, sink) };
+    const responses = watchResponses(reply.responses, {
+      signal: call.signal,
+      ended: (failure, messages) => sink.write(line(call, failure, messages)),
+    });
+    return { ...reply, responses };
   };
-}
-
-async function* counted(call: Call, reply: StreamReply, sink: LineSink): AsyncGenerator<Payload> {
-  let failure: RpcError | undefined;
-  let messages = 0;
-  try {
-    for await (const payload of reply.responses) {
-      messages++;
-      yield payload;
-    }
-  } catch (thrown) {
-    failure = RpcError.from(thrown);
-    throw thrown;
-  } finally {
-    sink.write(line(call, failure, messages));
-  }
 }
 
 /** Milliseconds with three digits after the point. */

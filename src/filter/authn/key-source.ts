@@ -37,11 +37,15 @@ export class KeySource {
   #loading: Promise<void> | undefined;
   #lastAttempt = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  #fetching: AbortController | undefined;
   #closed = false;
+  readonly #now: () => number;
 
-  constructor(issuer: IssuerOptions, logger: Logger) {
+  /** @param now milliseconds, never going back; for tests */
+  constructor(issuer: IssuerOptions, logger: Logger, now: () => number = () => performance.now()) {
     this.#issuer = issuer;
     this.#logger = logger;
+    this.#now = now;
     void this.#refresh();
   }
 
@@ -53,7 +57,7 @@ export class KeySource {
   /** The keys at hand. Undefined while there are none that may be used. */
   get #usable(): readonly VerificationKey[] | undefined {
     const loaded = this.#loaded;
-    return loaded !== undefined && Date.now() - loaded.at < Math.max(staleMs, loaded.freshUntil - loaded.at)
+    return loaded !== undefined && this.#now() - loaded.at < Math.max(staleMs, loaded.freshUntil - loaded.at)
       ? loaded.keys
       : undefined;
   }
@@ -69,6 +73,7 @@ export class KeySource {
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    this.#fetching?.abort();
     await this.#fetches.stop({ dropWaitingJobs: true }).catch(() => {});
   }
 
@@ -81,12 +86,12 @@ export class KeySource {
   #refresh(): Promise<void> {
     if (this.#loading !== undefined) return this.#loading;
     // Tokens with invented key ids must not make the gateway a load on its provider.
-    if (this.#closed || Date.now() - this.#lastAttempt < minFetchMs) return Promise.resolve();
-    this.#lastAttempt = Date.now();
+    if (this.#closed || this.#now() - this.#lastAttempt < minFetchMs) return Promise.resolve();
+    this.#lastAttempt = this.#now();
     this.#loading = this.#fetches
       .schedule(() => this.#load())
       .catch((error) => {
-        if (error instanceof Bottleneck.BottleneckError) return;
+        if (this.#closed || error instanceof Bottleneck.BottleneckError) return;
         this.#logger.warn("the keys of an issuer cannot be loaded", { issuer: this.#issuer.name, error });
         this.#schedule(minFetchMs);
       })
@@ -100,7 +105,7 @@ export class KeySource {
     const { text, freshMs: fresh } = await this.#fetch();
     const keys = await parseKeySet(text, this.#issuer.algorithms);
     if (keys.length === 0) throw new KeySetError("the key set has no key that may be used");
-    const at = Date.now();
+    const at = this.#now();
     this.#loaded = { keys, at, freshUntil: at + fresh };
     this.#schedule(fresh * (0.7 + Math.random() * 0.1));
   }
@@ -122,13 +127,24 @@ export class KeySource {
     if (!/^https?:\/\//.test(jwks)) {
       return { text: await readFile(jwks, "utf8"), freshMs: 60_000 };
     }
-    const response = await fetch(jwks, {
-      headers: { accept: "application/jwk-set+json, application/json" },
-      redirect: "error",
-      signal: AbortSignal.timeout(fetchTimeoutMs),
-    });
-    if (!response.ok) throw new KeySetError(`the provider answered with ${response.status}`);
-    return { text: await readBounded(response), freshMs: freshness(response.headers.get("cache-control")) };
+    const fetching = new AbortController();
+    this.#fetching = fetching;
+    const late = (): void => fetching.abort(new KeySetError("the provider did not answer in time"));
+    const timer = setTimeout(late, fetchTimeoutMs);
+    try {
+      const response = await fetch(jwks, {
+        headers: { accept: "application/jwk-set+json, application/json" },
+        redirect: "error",
+        signal: fetching.signal,
+      });
+      if (!response.ok) throw new KeySetError(`the provider answered with ${response.status}`);
+      return { text: await readBounded(response), freshMs: freshness(response.headers.get("cache-control")) };
+    } finally {
+      clearTimeout(timer);
+      // Lets go of what was not read, too.
+      fetching.abort();
+      this.#fetching = undefined;
+    }
   }
 }
 

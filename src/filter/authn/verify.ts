@@ -39,6 +39,7 @@ export async function verifyToken(token: string, issuers: readonly TrustedIssuer
   }
   let fault: unknown;
   for (const { key, alg } of candidates) {
+    let verified: JWTPayload;
     try {
       const { payload } = await jwtVerify(token, key, {
         algorithms: [alg],
@@ -47,11 +48,13 @@ export async function verifyToken(token: string, issuers: readonly TrustedIssuer
         clockTolerance: options.skewMs / 1000,
         requiredClaims: ["exp", "sub"],
       });
-      return principalOf(payload, options);
+      verified = payload;
     } catch (error) {
       fault = error;
       if (error instanceof Error && "code" in error && error.code === "ERR_JWT_EXPIRED") throw expiredToken();
+      continue;
     }
+    return principalOf(verified, options);
   }
   throw invalidToken(faultText(fault), fault);
 }

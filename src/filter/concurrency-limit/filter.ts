@@ -1,14 +1,20 @@
-import type { Filter, Payload, Reply, StreamReply } from "#rpc";
+import { type Filter, type Reply, watchResponses } from "#rpc";
 import type { Gate } from "./gate.ts";
 
-/** Lets a call in when the gate has a place, and holds the place until the call, or its stream, has ended. */
+/**
+ * Lets a call in when the gate has a place, and holds the place until the call, or its stream, has ended: at the latest
+ * when it is aborted, whether or not anybody reads the rest.
+ */
 export function concurrencyLimitFilter(gate: Gate): Filter {
   return (next) => async (call) => {
     const waiting = gate.enter(call.signal);
     if (waiting !== undefined) {
       const from = performance.now();
-      await waiting;
-      call.context.queuedMs += performance.now() - from;
+      try {
+        await waiting;
+      } finally {
+        call.context.queuedMs += performance.now() - from;
+      }
     }
     let reply: Reply;
     try {
@@ -21,14 +27,16 @@ export function concurrencyLimitFilter(gate: Gate): Filter {
       gate.leave();
       return reply;
     }
-    return { ...reply, responses: held(reply, gate) };
+    const { signal } = call;
+    let inside = true;
+    const leave = (): void => {
+      if (!inside) return;
+      inside = false;
+      signal.removeEventListener("abort", leave);
+      gate.leave();
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
+    return { ...reply, responses: watchResponses(reply.responses, { signal, ended: leave }) };
   };
-}
-
-async function* held(reply: StreamReply, gate: Gate): AsyncGenerator<Payload> {
-  try {
-    yield* reply.responses;
-  } finally {
-    gate.leave();
-  }
 }

@@ -1,13 +1,4 @@
-import {
-  type Call,
-  Code,
-  type Filter,
-  type Handler,
-  type Payload,
-  type Reply,
-  RpcError,
-  type StreamReply,
-} from "#rpc";
+import { type Call, Code, type Filter, type Handler, type Reply, RpcError, watchResponses } from "#rpc";
 
 export interface DeadlinePolicy {
   /** Milliseconds that a call may take at most, whatever its caller asks for; undefined for no bound of the route's. */
@@ -55,41 +46,48 @@ async function within(next: Handler, call: Call, deadline: number): Promise<Repl
     clearTimeout(timer);
     call.signal.removeEventListener("abort", onAbort);
   };
+  const { signal } = expiry;
+  const answering = next({ ...call, deadline, signal });
   let reply: Reply;
   try {
-    reply = await Promise.race([next({ ...call, deadline, signal: expiry.signal }), expired]);
+    reply = await Promise.race([answering, expired]);
   } catch (error) {
     release();
-    throw translated(error, expiry.signal);
+    answering.then(discard, () => {});
+    throw translated(error, signal, deadline);
   }
   if (reply.kind === "unary") {
     release();
     return reply;
   }
-  return { ...reply, responses: untilExpired(reply, expiry.signal, release) };
+  const translate = (thrown: unknown): unknown => translated(thrown, signal, deadline);
+  return { ...reply, responses: watchResponses(reply.responses, { signal, ended: release, translate }) };
 }
 
-async function* untilExpired(
-  reply: StreamReply,
-  signal: AbortSignal,
-  release: () => void,
-): AsyncGenerator<Payload> {
-  try {
-    yield* reply.responses;
-  } catch (error) {
-    throw translated(error, signal);
-  } finally {
-    release();
-  }
+/** Ends what came after its caller was told that the time is up. */
+function discard(reply: Reply): void {
+  if (reply.kind === "unary") return;
+  reply.responses[Symbol.asyncIterator]()
+    .return?.()
+    .then(undefined, () => {});
 }
 
-/** An upstream that says that the time is up, because it was told when, means the gateway's own deadline. */
-function translated(error: unknown, signal: AbortSignal): unknown {
+/** How much before the deadline an upstream that was told of it may say that it has passed, in milliseconds. */
+const earlyMs = 50;
+
+/**
+ * An upstream that says at the deadline that the time is up, because it was told when, means the gateway's own deadline.
+ * Before that it means one of its own, which is its answer.
+ */
+function translated(error: unknown, signal: AbortSignal, deadline: number): unknown {
   if (signal.aborted && signal.reason instanceof RpcError) return signal.reason;
-  if (error instanceof RpcError && error.code === Code.DEADLINE_EXCEEDED && error.reason === undefined) {
-    return error.metadata.size > 0 ? error : exceeded();
-  }
-  return error;
+  const echo =
+    error instanceof RpcError &&
+    error.code === Code.DEADLINE_EXCEEDED &&
+    error.reason === undefined &&
+    error.metadata.size === 0 &&
+    Date.now() >= deadline - earlyMs;
+  return echo ? exceeded() : error;
 }
 
 function exceeded(): RpcError {

@@ -1,4 +1,4 @@
-import { type Code, codeName, type Filter, type Payload, type Reply, RpcError, type StreamReply } from "#rpc";
+import { type Code, codeName, type Filter, type Reply, RpcError, watchResponses } from "#rpc";
 import type { Counter, Histogram, Meter } from "#telemetry";
 
 /** Counts and times the calls of one method. Its series are looked up once per protocol and code. */
@@ -34,23 +34,8 @@ export function metricsFilter(meter: Meter, method: string): Filter {
       end(undefined);
       return reply;
     }
-    return { ...reply, responses: observed(reply, end) };
+    return { ...reply, responses: watchResponses(reply.responses, { signal: call.signal, ended: end }) };
   };
-}
-
-async function* observed(
-  reply: StreamReply,
-  end: (error: RpcError | undefined) => void,
-): AsyncGenerator<Payload> {
-  let failure: RpcError | undefined;
-  try {
-    yield* reply.responses;
-  } catch (thrown) {
-    failure = RpcError.from(thrown);
-    throw thrown;
-  } finally {
-    end(failure);
-  }
 }
 
 class ProtocolSeries {

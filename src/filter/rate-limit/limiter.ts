@@ -21,6 +21,8 @@ export class RateLimiter {
   /** Milliseconds that one call takes. */
   readonly #cost: number;
   readonly #tolerance: number;
+  /** What the sum of many fractions may be off, with a clock that has run for months; never as much as a call. */
+  readonly #rounding: number;
   readonly #maxKeys: number;
   readonly #now: () => number;
   readonly #fullAt = new Map<string, number>();
@@ -28,6 +30,7 @@ export class RateLimiter {
   constructor({ count, perMs, burst, maxKeys, now }: LimiterOptions) {
     this.#cost = perMs / count;
     this.#tolerance = this.#cost * burst;
+    this.#rounding = Math.min(0.01, this.#cost / 2);
     this.#maxKeys = maxKeys ?? 100_000;
     this.#now = now ?? (() => performance.now());
   }
@@ -40,9 +43,8 @@ export class RateLimiter {
   wait(key: string): number {
     const now = this.#now();
     const fullAt = Math.max(now, this.#fullAt.get(key) ?? now);
-    // Rounding of fractions of a millisecond must not refuse the last call of a burst.
     const wait = fullAt + this.#cost - this.#tolerance - now;
-    return wait <= 1e-6 ? 0 : wait;
+    return wait <= this.#rounding ? 0 : wait;
   }
 
   /** Takes the place of one call. Only right after `wait` gave 0. */
