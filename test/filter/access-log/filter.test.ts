@@ -1,0 +1,152 @@
+import { expect, test } from "vitest";
+import { accessLogFilter } from "#filter/access-log";
+import { type Call, Code, type Handler, type Payload, type Reply, RpcError } from "#rpc";
+import { makeCall, payload, readAll, reader, responses, streamReply, unaryReply } from "../support/call.ts";
+
+const gone = new RpcError(Code.CANCELLED, "gone", { reason: "client_gone" });
+
+/** Passes a call through, reads its reply so, and gives the lines that were written. */
+async function logged(
+  call: Call,
+  handler: Handler,
+  read: (reply: Reply) => Promise<unknown> = async (reply) =>
+    reply.kind === "stream" ? readAll(reply) : undefined,
+): Promise<Record<string, unknown>[]> {
+  const lines: string[] = [];
+  const handle = accessLogFilter({ write: (line) => lines.push(line) })(handler);
+  await handle(call)
+    .then(read)
+    .catch(() => {});
+  return lines.map((line) => {
+    expect(line).toMatch(/^\{.*\}\n$/);
+    return JSON.parse(line);
+  });
+}
+
+test("a call that went well, with all that is known of it", async () => {
+  const call = makeCall({ subject: "ann", address: "192.0.2.7", context: { queuedMs: 1.23456 } });
+  const [line, ...others] = await logged(call, async ({ context }) => {
+    context.upstream = "echo";
+    context.endpoint = "10.0.0.1:50051";
+    context.attempts = 2;
+    context.upstreamMs = 0.123456;
+    return unaryReply();
+  });
+  expect(others).toEqual([]);
+  expect(line).toEqual({
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    level: "info",
+    message: "access",
+    id: "r1",
+    protocol: "rest",
+    http: "GET",
+    path: "/v1/t",
+    route: "/v1/{name}",
+    method: "test.T/M",
+    code: "OK",
+    caller: "ann",
+    peer: "192.0.2.7",
+    upstream: "echo",
+    endpoint: "10.0.0.1:50051",
+    attempts: 2,
+    ms: expect.any(Number),
+    upstreamMs: 0.123,
+    queuedMs: 1.235,
+  });
+});
+
+test("what nobody knows is left out", async () => {
+  const [line] = await logged(makeCall(), async () => unaryReply());
+  for (const key of ["caller", "reason", "upstream", "endpoint", "messages", "upstreamMs", "queuedMs"])
+    expect(line).not.toHaveProperty(key);
+});
+
+test("a subject with line breaks is still one line", async () => {
+  const lines = await logged(makeCall({ subject: 'a\n{"message":"access"}' }), async () => unaryReply());
+  expect(lines).toHaveLength(1);
+  expect(lines[0]?.caller).toBe('a\n{"message":"access"}');
+});
+
+test("neither the header nor the message of a call is logged", async () => {
+  const call = makeCall({ header: { authorization: "Bearer s3cret", cookie: "s3cret" } });
+  const text = JSON.stringify(await logged(call, async () => unaryReply()));
+  expect(text).not.toMatch(/s3cret|request|done/);
+});
+
+const broken = async function* (): AsyncGenerator<Payload> {
+  yield payload("a");
+  throw new RpcError(Code.DATA_LOSS, "lost");
+};
+const leave = new AbortController();
+
+test.each<[string, Call["kind"], () => Promise<Reply>, Record<string, unknown>]>([
+  [
+    "a refusal",
+    "unary",
+    () => Promise.reject(new RpcError(Code.RESOURCE_EXHAUSTED, "no", { reason: "rate_limited" })),
+    { code: "RESOURCE_EXHAUSTED", reason: "rate_limited" },
+  ],
+  [
+    "an upstream's error",
+    "unary",
+    () => Promise.reject(new RpcError(Code.NOT_FOUND, "no")),
+    { code: "NOT_FOUND" },
+  ],
+  [
+    "a defect",
+    "unary",
+    () => Promise.reject(new TypeError("x is undefined")),
+    { code: "INTERNAL", reason: "internal" },
+  ],
+  ["a stream", "stream", async () => streamReply(responses("a", "b", "c")), { code: "OK", messages: 3 }],
+  ["an empty stream", "stream", async () => streamReply(responses()), { code: "OK", messages: 0 }],
+  ["a stream that fails", "stream", async () => streamReply(broken()), { code: "DATA_LOSS", messages: 1 }],
+])("%s", async (_name, kind, handler, expected) => {
+  const lines = await logged(makeCall({ kind }), handler);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject(expected);
+});
+
+test("a stream is logged when it has ended, and once", async () => {
+  const counts: number[] = [];
+  const lines: string[] = [];
+  const handle = accessLogFilter({ write: (line) => lines.push(line) })(async () =>
+    streamReply(responses("a")),
+  );
+  const messages = reader(await handle(makeCall({ kind: "stream" })));
+  counts.push(lines.length);
+  await messages.next();
+  counts.push(lines.length);
+  await messages.next();
+  counts.push(lines.length);
+  await messages.return?.();
+  await messages.next();
+  counts.push(lines.length);
+  expect(counts).toEqual([0, 0, 1, 1]);
+});
+
+test("a stream whose caller goes away did not end well", async () => {
+  const call = makeCall({ kind: "stream", signal: leave.signal });
+  const lines = await logged(
+    call,
+    async () => streamReply(responses("a", "b")),
+    async (reply) => {
+      const messages = reader(reply);
+      await messages.next();
+      leave.abort(gone);
+      await messages.return?.();
+    },
+  );
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ code: "CANCELLED", reason: "client_gone", messages: 1 });
+});
+
+test("a stream of which nobody reads anything is logged too", async () => {
+  const lines = await logged(
+    makeCall({ kind: "stream" }),
+    async () => streamReply(responses("a")),
+    async (reply) => reader(reply).return?.(),
+  );
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ code: "CANCELLED", messages: 0 });
+});
