@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import { type JWK, type JWTPayload, SignJWT } from "jose";
+import { type JWK, SignJWT } from "jose";
 
 export const issuer = "https://id.test";
 export const audience = "shop";
@@ -12,7 +12,10 @@ export interface SigningKey {
   readonly jwk: JWK;
   readonly publicKey: KeyObject;
   /** A token that is good for an hour, but for what is said; a claim that is undefined is left out. */
-  sign(claims?: JWTPayload, header?: Readonly<Record<string, unknown>>): Promise<string>;
+  sign(
+    claims?: Readonly<Record<string, unknown>>,
+    header?: Readonly<Record<string, unknown>>,
+  ): Promise<string>;
 }
 
 type Algorithm = "ES256" | "ES384" | "RS256" | "PS256" | "EdDSA";
