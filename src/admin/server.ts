@@ -13,8 +13,14 @@ export interface AdminOptions {
   readonly notReady: () => NotReadyReasons;
   /** What `/api/NAME` shows. Never credentials. */
   readonly views: Readonly<Record<string, () => unknown>>;
-  /** What `POST /api/NAME` does; what it resolves to is shown. */
-  readonly actions: Readonly<Record<string, () => Promise<unknown>>>;
+  /** What `POST /api/NAME` does. */
+  readonly actions: Readonly<Record<string, () => Promise<ActionOutcome>>>;
+}
+
+/** How an action went: 200 when it was done, 422 when it was refused. */
+export interface ActionOutcome {
+  readonly done: boolean;
+  readonly shown: unknown;
 }
 
 export interface Admin {
@@ -76,7 +82,8 @@ async function answer(
   }
   if (action !== undefined) {
     request.resume();
-    send(response, 200, (await action()) ?? {});
+    const { done, shown } = await action();
+    send(response, done ? 200 : 422, shown);
   } else if (name !== undefined) send(response, 200, options.views[name]?.());
   else answerFixed(path, response, options);
 }
@@ -127,9 +134,13 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 
 const secret = /(?:password|secret|token|authorization|private|apikey|api_key)/i;
 
-/** Maps as objects; what is named like a secret is withheld, whatever it is. */
+/** Credentials in the authority of a URL. */
+const userInfo = /^([a-z][\w+.-]*:\/\/)[^/?#]*@/i;
+
+/** Maps as objects; texts, and lists, that are named like a secret are withheld, and so are credentials in URLs. */
 function replacer(key: string, value: unknown): unknown {
-  if (secret.test(key) && typeof value === "string") return "(withheld)";
+  if (secret.test(key) && (typeof value === "string" || Array.isArray(value))) return "(withheld)";
   if (value instanceof Map) return Object.fromEntries(value);
+  if (typeof value === "string") return value.replace(userInfo, "$1(withheld)@");
   return typeof value === "bigint" ? value.toString() : value;
 }

@@ -34,7 +34,7 @@ prints its google.rpc.Status to stderr and exits with 1.
       ":method": "POST",
       ":path": `/${method.replace(/^\//, "")}`,
       "content-type": "application/json",
-      ...Object.fromEntries((values.header ?? []).map(readHeader)),
+      ...readHeaders(values.header ?? []),
     };
     const url = readUrl(values.url ?? "https://localhost:8443");
     const session = http2.connect(url, {
@@ -44,13 +44,29 @@ prints its google.rpc.Status to stderr and exits with 1.
     try {
       return await exchange(session, headers, values.data ?? "{}", terminal);
     } catch (error) {
-      terminal.stderr.write(`${url.origin}: ${error instanceof Error ? error.message : String(error)}\n`);
+      terminal.stderr.write(`${url.origin}: ${describe(error)}\n`);
       return 1;
     } finally {
       session.destroy();
     }
   },
 };
+
+/** Why no answer came: of a stream that could not be opened, why its connection could not. */
+function describe(error: unknown): string {
+  const root = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  if (root instanceof AggregateError) return root.errors.map(describe).join("; ");
+  return root instanceof Error ? root.message : String(root);
+}
+
+/** A name that stands more than once has all its values. @throws UsageError */
+function readHeaders(texts: readonly string[]): Record<string, string | string[]> {
+  const headers = new Map<string, string[]>();
+  for (const [name, value] of texts.map(readHeader)) headers.set(name, [...(headers.get(name) ?? []), value]);
+  return Object.fromEntries(
+    [...headers].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? "") : values]),
+  );
+}
 
 function readHeader(text: string): [string, string] {
   const colon = text.indexOf(":");
@@ -59,8 +75,11 @@ function readHeader(text: string): [string, string] {
 }
 
 function readUrl(text: string): URL {
-  if (!URL.canParse(text)) throw new UsageError(`--url must be a URL, not ${text}`);
-  return new URL(text);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== "https:" && url?.protocol !== "http:") {
+    throw new UsageError(`--url must be a URL such as https://localhost:8443, not ${text}`);
+  }
+  return url;
 }
 
 /** @throws UsageError for a file that was named and cannot be read */

@@ -25,9 +25,13 @@ function help(): string {
 /** Runs `dragoman` with its arguments. */
 export async function runCommand(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const [name, ...args] = argv;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+  if (name === undefined) {
+    terminal.stderr.write(help());
+    return 2;
+  }
+  if (name === "--help" || name === "-h" || name === "help") {
     terminal.stdout.write(help());
-    return name === undefined ? 2 : 0;
+    return 0;
   }
   if (name === "--version" || name === "-v") {
     terminal.stdout.write(`${version()}\n`);

@@ -9,14 +9,14 @@ export function readOptions<T extends Options>(args: readonly string[], options:
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    const given = /'--?([\w-]+)/.exec(error instanceof Error ? error.message : "")?.[1];
-    if (given !== undefined && !Object.hasOwn(options, given)) {
-      const meant = didYouMean(given, Object.keys(options));
-      throw new UsageError(
-        `no such option: --${given}${meant === undefined ? "" : `; did you mean --${meant}?`}`,
-      );
-    }
-    throw new UsageError(error instanceof Error ? (error.message.split(". ")[0] ?? "") : "wrong arguments");
+    if (!(error instanceof Error)) throw error;
+    const given = /^Unknown option '(--?)([\w-]+)/.exec(error.message);
+    if (given === null) throw new UsageError(error.message.split(". ", 1)[0]);
+    const [, dashes = "", name = ""] = given;
+    const meant = dashes === "--" ? didYouMean(name, Object.keys(options)) : undefined;
+    throw new UsageError(
+      `no such option: ${dashes}${name}${meant === undefined ? "" : `; did you mean --${meant}?`}`,
+    );
   }
 }
 

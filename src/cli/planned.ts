@@ -1,6 +1,6 @@
 import path from "node:path";
 import { loadConfig } from "#config";
-import { type Plan, planGateway } from "#gateway";
+import { type Plan, planGateway, unreadableFiles } from "#gateway";
 import { formatProblem, loadSchema, type Problem } from "#schema";
 import type { Terminal } from "./terminal.ts";
 
@@ -20,6 +20,7 @@ export async function loadPlan(file: string | undefined, terminal: Terminal): Pr
   });
   const problems = loaded.problems.map((problem) => relative(problem, terminal.cwd));
   if (loaded.config === undefined) return { plan: undefined, problems };
+  problems.push(...unreadableFiles(loaded.config));
   const compiled = await loadSchema(loaded.config.schema, undefined);
   problems.push(...compiled.problems.map((problem) => relative(problem, terminal.cwd)));
   if (compiled.schema === undefined) return { plan: undefined, problems };

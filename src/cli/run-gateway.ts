@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { Config } from "#config";
 import { type Gateway, StartError, startGateway } from "#gateway";
-import { formatProblem } from "#schema";
+import { formatProblem, type Problem } from "#schema";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 /** Where the gateway keeps what it makes for itself, such as a local CA. */
@@ -12,7 +12,8 @@ export interface RunOptions {
   readonly terminal: Terminal;
   /** Called when it serves; what it returns is called when it stops. */
   readonly onStarted: (gateway: Gateway) => () => void;
-  readonly onReload?: (gateway: Gateway) => Promise<void>;
+  /** Resolves to what speaks against the new configuration. */
+  readonly onReload?: (gateway: Gateway) => Promise<readonly Problem[]>;
 }
 
 /** Runs a gateway until a signal asks it to end, then drains it; a second signal ends it at once. */
@@ -32,9 +33,7 @@ export async function runGateway({ config, terminal, onStarted, onReload }: RunO
     gateway = await startGateway(config, {
       stateDir: path.resolve(terminal.cwd, stateFolder),
       sink: { write: (line) => void terminal.stderr.write(line) },
-      onReload: async () => {
-        await onReload?.(gateway);
-      },
+      ...(onReload === undefined ? {} : { onReload: () => onReload(gateway) }),
       onDrain: drain,
     });
   } catch (error) {

@@ -2,7 +2,7 @@ import { unwatchFile, watchFile } from "node:fs";
 import path from "node:path";
 import { loadConfig } from "#config";
 import type { Gateway } from "#gateway";
-import { formatProblem } from "#schema";
+import { formatProblem, type Problem } from "#schema";
 import { readOptions } from "./options.ts";
 import { defaultConfigFile, printProblems } from "./planned.ts";
 import { runGateway } from "./run-gateway.ts";
@@ -25,7 +25,12 @@ Edits of the file are applied live; a bad one is refused whole. SIGTERM drains, 
     const loaded = loadConfig({ file, env: terminal.env });
     printProblems(loaded.problems, terminal);
     if (loaded.config === undefined) return 1;
-    const apply = (gateway: Gateway) => reload(file, gateway, terminal);
+    // One after the other, so that what was read last is what stays.
+    let last: Promise<readonly Problem[]> = Promise.resolve([]);
+    const apply = (gateway: Gateway): Promise<readonly Problem[]> => {
+      last = last.then(() => reload(file, gateway, terminal));
+      return last;
+    };
     return runGateway({
       config: loaded.config,
       terminal,
@@ -40,7 +45,7 @@ Edits of the file are applied live; a bad one is refused whole. SIGTERM drains, 
 };
 
 /** Applies the file as it is now, or says why not. */
-async function reload(file: string, gateway: Gateway, terminal: Terminal): Promise<void> {
+async function reload(file: string, gateway: Gateway, terminal: Terminal): Promise<readonly Problem[]> {
   const loaded = loadConfig({ file, env: terminal.env });
   const problems = loaded.config === undefined ? loaded.problems : await gateway.reload(loaded.config);
   const now = new Date().toISOString();
@@ -54,4 +59,5 @@ async function reload(file: string, gateway: Gateway, terminal: Terminal): Promi
           problems: problems.map(formatProblem),
         };
   terminal.stderr.write(`${JSON.stringify(record)}\n`);
+  return problems;
 }

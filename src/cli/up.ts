@@ -34,9 +34,13 @@ of .proto files, from a descriptor set, or else from the server reflection of th
         throw new UsageError(`${target} is not host:port`);
     }
     if (positionals.length === 0) throw new UsageError("name at least one target: host:port");
+    const file = path.resolve(terminal.cwd, values.save ?? "gateway.yaml");
+    // In a configuration, paths start from where it is.
+    const fromFile = (named: string): string =>
+      path.relative(path.dirname(file), path.resolve(terminal.cwd, named)) || ".";
     const schema = [
-      ...(values.proto ?? []).map((dir) => ({ proto: dir })),
-      ...(values.descriptors ?? []).map((file) => ({ descriptors: file })),
+      ...(values.proto ?? []).map((dir) => ({ proto: fromFile(dir) })),
+      ...(values.descriptors ?? []).map((each) => ({ descriptors: fromFile(each) })),
     ];
     const inferred = {
       version: 1,
@@ -50,15 +54,16 @@ of .proto files, from a descriptor set, or else from the server reflection of th
       routes: [{ match: "*", to: "default", public: true }],
     };
     const text = stringify(inferred);
-    const file = path.resolve(terminal.cwd, values.save ?? "gateway.yaml");
-    const loaded = parseConfig(text, {
-      file: path.join(terminal.cwd, path.basename(file)),
-      env: terminal.env,
-    });
+    const loaded = parseConfig(text, { file, env: terminal.env });
     printProblems(loaded.problems, terminal);
     if (loaded.config === undefined) return 1;
     if (values.save !== undefined) {
-      writeFileSync(file, text);
+      try {
+        writeFileSync(file, text);
+      } catch {
+        terminal.stderr.write(`${values.save} cannot be written\n`);
+        return 1;
+      }
       terminal.stderr.write(`wrote ${values.save}\n`);
     }
     return runGateway({ config: loaded.config, terminal, onStarted: () => () => {} });

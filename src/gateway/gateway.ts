@@ -18,6 +18,7 @@ import { observeGateway } from "./observed-gauges.ts";
 import { planGateway } from "./plan.ts";
 import { buildSnapshot, type Snapshot } from "./snapshot.ts";
 import { StartError } from "./start-error.ts";
+import { unreadableFiles } from "./unreadable-files.ts";
 import { configView, routeViews, schemaView, upstreamViews } from "./views.ts";
 
 export interface GatewayOptions {
@@ -25,8 +26,8 @@ export interface GatewayOptions {
   readonly stateDir: string;
   /** Log and access log. */
   readonly sink: LineSink;
-  /** Called for `POST /api/reload`; rejects with what is wrong. */
-  readonly onReload?: () => Promise<void>;
+  /** Called for `POST /api/reload`; resolves to what speaks against the new configuration. */
+  readonly onReload?: () => Promise<readonly Problem[]>;
   /** Called for `POST /api/drain`. */
   readonly onDrain?: () => void;
 }
@@ -100,6 +101,10 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     lastOutcome = outcome;
     swap(current, outcome);
   };
+  const unreadable = unreadableFiles(config);
+  if (unreadable.length > 0) {
+    throw new StartError("the configuration names files that cannot be read", { problems: unreadable });
+  }
   live.apply(config);
   let watcher = watch(config, onSchema);
   let lastOutcome = await watcher.start();
@@ -145,6 +150,8 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     return reasons;
   };
   const reload = async (next: Config): Promise<readonly Problem[]> => {
+    const unreadable = unreadableFiles(next);
+    if (unreadable.length > 0) return unreadable;
     const sourcesChanged = JSON.stringify(next.schema) !== JSON.stringify(current.schema);
     if (JSON.stringify([next.listen, next.admin]) !== JSON.stringify([current.listen, current.admin])) {
       logger.warn("listen and admin are read at the start alone: restart to change them");
@@ -183,13 +190,14 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
       },
       actions: {
         reload: async () => {
-          await options.onReload?.();
-          await watcher.refresh();
-          return { problems };
+          const refused = (await options.onReload?.()) ?? [];
+          if (refused.length === 0) await watcher.refresh();
+          const found = refused.length === 0 ? problems : refused;
+          return { done: !found.some(({ severity }) => severity === "error"), shown: { problems: found } };
         },
         drain: async () => {
           options.onDrain?.();
-          return { status: "draining" };
+          return { done: true, shown: { status: "draining" } };
         },
       },
     }).catch((cause) => {

@@ -98,10 +98,14 @@ describe("the place is given back", () => {
     const controller = new AbortController();
     const reply = await handle(makeCall({ kind: "stream", signal: controller.signal }));
     const next = handle(makeCall());
-    await reader(reply).next();
+    const messages = reader(reply);
+    await messages.next();
     expect(gate).toMatchObject({ inFlight: 1, queued: 1 });
     controller.abort(gone);
     expect(gate).toMatchObject({ inFlight: 1, queued: 0 });
+    // Reading on, and stopping, gives back nothing a second time.
+    void messages.next();
+    void messages.return?.();
     await reader(await next).return?.();
     expect(gate.inFlight).toBe(0);
   });

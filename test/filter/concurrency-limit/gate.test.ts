@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { Gate } from "#filter/concurrency-limit";
 import { Code, RpcError } from "#rpc";
@@ -91,6 +92,7 @@ test("an abort after the place was given takes nothing from anybody", async () =
   const entered = enter("a", controller.signal);
   enter("b");
   gate.leave();
+  expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   controller.abort(gone);
   await entered;
   await settled();

@@ -1,0 +1,63 @@
+import { Writable } from "node:stream";
+import { expect, test } from "vitest";
+import { batchedLines } from "#telemetry";
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A stream that keeps what it was given, and takes more only when it is told to. */
+function slowStream() {
+  const writes: string[] = [];
+  let take: () => void = () => {};
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      writes.push(chunk.toString());
+      take = done;
+    },
+  });
+  return { stream, writes, take: () => take() };
+}
+
+test("the lines of one turn are one write, in their order", async () => {
+  const { stream, writes, take } = slowStream();
+  const sink = batchedLines(stream);
+  sink.write("a\n");
+  sink.write("b\n");
+  expect(writes).toEqual([]);
+  await turn();
+  expect(writes).toEqual(["a\nb\n"]);
+  sink.write("c\n");
+  take();
+  await turn();
+  expect(writes).toEqual(["a\nb\n", "c\n"]);
+});
+
+test("a reader who does not keep up costs bounded memory, and hears again when he does", async () => {
+  const { stream, writes, take } = slowStream();
+  const sink = batchedLines(stream);
+  const line = `${"x".repeat(1024 * 1024)}\n`;
+  for (let i = 0; i < 30; i++) {
+    sink.write(line);
+    await turn();
+  }
+  expect(stream.writableLength).toBeLessThan(10 * 1024 * 1024);
+  while (stream.writableLength > 0) {
+    take();
+    await turn();
+  }
+  const before = writes.length;
+  sink.write("again\n");
+  await turn();
+  expect(writes.slice(before)).toEqual(["again\n"]);
+});
+
+test("a stream that has ended is left alone", async () => {
+  const { stream, writes } = slowStream();
+  const errors: unknown[] = [];
+  stream.on("error", (error) => errors.push(error));
+  stream.destroy();
+  batchedLines(stream).write("late\n");
+  await turn();
+  await turn();
+  expect(writes).toEqual([]);
+  expect(errors).toEqual([]);
+});
