@@ -127,6 +127,11 @@ export class KeySource {
     if (!/^https?:\/\//.test(jwks)) {
       return { text: await readFile(jwks, "utf8"), freshMs: 60_000 };
     }
+    const { username, password } = new URL(jwks);
+    if (username !== "" || password !== "") {
+      // `fetch` refuses these too, with the credentials in its message.
+      throw new KeySetError("the URL of the keys has credentials in it");
+    }
     const fetching = new AbortController();
     this.#fetching = fetching;
     const late = (): void => fetching.abort(new KeySetError("the provider did not answer in time"));

@@ -1,7 +1,6 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Code } from "#rpc";
 import { tempFolder } from "../../support/temp-folder.ts";
-import { until } from "../../support/until.ts";
 import { failure } from "../support/call.ts";
 import { authenticator } from "./support/authenticate.ts";
 import { type KeyServer, startKeyServer } from "./support/key-server.ts";
@@ -117,8 +116,11 @@ describe("a provider that is down", () => {
 
   test("closing does not wait for one that never answers", async () => {
     server.answer(() => {});
+    // So that the time that a fetch may take never passes.
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
     const at = authenticator(server.url);
-    await until("it is asked", () => server.requests === 1);
+    await vi.waitFor(() => expect(server.requests).toBe(1), 10_000);
     const waiting = at.keys.find("old", "ES256");
     await at.keys.close();
     expect(await waiting).toBeUndefined();
