@@ -54,7 +54,7 @@ test("a stream that has ended is left alone", async () => {
   const { stream, writes } = slowStream();
   const errors: unknown[] = [];
   stream.on("error", (error) => errors.push(error));
-  stream.destroy();
+  stream.end();
   batchedLines(stream).write("late\n");
   await turn();
   await turn();

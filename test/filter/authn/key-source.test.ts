@@ -102,8 +102,10 @@ describe("a provider that is down", () => {
     ["a key set of things that are no keys", (response) => response.end('{"keys":[1,null]}')],
     ["no usable key", (response) => response.end('{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}')],
     ["too many keys", (response) => response.end(JSON.stringify({ keys: new Array(101).fill(old.jwk) }))],
-    ["too many bytes", (response) => response.end(`{"keys":[]${" ".repeat(600 * 1024)}}`)],
-    ["a redirect", (response) => response.writeHead(302, { location: server.url }).end()],
+    [
+      "too many bytes",
+      (response) => response.end(JSON.stringify({ keys: [old.jwk], pad: "x".repeat(600 * 1024) })),
+    ],
     ["a connection that breaks", (response) => response.destroy()],
   ])("from the start, %s: tokens cannot be verified now", async (_name, answer) => {
     server.answer(answer);
@@ -114,15 +116,34 @@ describe("a provider that is down", () => {
     expect(at.log).toHaveLength(1);
   });
 
+  test("a redirect leads nowhere", async () => {
+    await using other = await startKeyServer([old]);
+    server.answer((response) => response.writeHead(302, { location: other.url }).end());
+    const { at } = await started();
+    await using _closing = at;
+    expect(await failure(at.authenticate(await old.sign()))).toMatchObject(unavailable);
+    expect(other.requests).toBe(0);
+  });
+
   test("closing does not wait for one that never answers", async () => {
     server.answer(() => {});
-    // So that the time that a fetch may take never passes.
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const at = authenticator(server.url);
-    await vi.waitFor(() => expect(server.requests).toBe(1), 10_000);
+    const step = async (): Promise<void> => {
+      await vi.advanceTimersByTimeAsync(1);
+      await new Promise(setImmediate);
+    };
+    // Both in less than a fetch may take.
+    for (let ms = 0; ms < 2000 && server.requests === 0; ms++) await step();
     const waiting = at.keys.find("old", "ES256");
-    await at.keys.close();
+    let closed = false;
+    const closing = at.keys.close().then(() => {
+      closed = true;
+    });
+    for (let ms = 0; ms < 2000 && !closed; ms++) await step();
+    expect(closed).toBe(true);
+    await closing;
     expect(await waiting).toBeUndefined();
     expect(at.log).toEqual([]);
   });
@@ -142,7 +163,7 @@ describe("keys that may not verify", () => {
     ["for encryption", false, async () => [old, { use: "enc" }]],
     ["for other operations", false, async () => [old, { key_ops: ["encrypt"] }]],
     ["for another algorithm", false, async () => [await makeKey("k", "PS256"), { alg: "RS256" }]],
-    ["with its private part", false, async () => [old, { d: "AAAA" }]],
+    ["with its private part", false, async () => [old, old.privateJwk]],
     ["a short RSA key", false, async () => [await makeKey("k", "RS256", 1024), {}]],
     ["an algorithm that is not accepted", false, async () => [await makeKey("k", "ES384"), {}]],
     ["a broken one", false, async () => [old, { x: "AA" }]],
@@ -185,6 +206,8 @@ describe("without any call", () => {
     await vi.waitFor(() => expect(at.keys.available).toBe(true), 10_000);
     await at.keys.find("nobody's", "ES256");
     vi.advanceTimersByTime(seconds * 690);
+    // Waits for a fetch, if one is under way.
+    await at.keys.find("nobody's", "ES256");
     expect(server.requests).toBe(1);
     vi.advanceTimersByTime(seconds * 115);
     await vi.waitFor(() => expect(server.requests).toBe(2), 10_000);

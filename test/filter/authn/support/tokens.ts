@@ -11,6 +11,7 @@ export interface SigningKey {
   /** The public key, as a key set shows it. */
   readonly jwk: JWK;
   readonly publicKey: KeyObject;
+  readonly privateJwk: Readonly<Record<string, unknown>>;
   /** A token that is good for an hour, but for what is said; a claim that is undefined is left out. */
   sign(
     claims?: Readonly<Record<string, unknown>>,
@@ -26,6 +27,7 @@ export async function makeKey(kid: string, alg: Algorithm = "ES256", bits = 2048
     kid,
     alg,
     publicKey,
+    privateJwk: { ...privateKey.export({ format: "jwk" }) },
     jwk: { ...publicKey.export({ format: "jwk" }), kid, alg, use: "sig" },
     sign(claims = {}, header = {}) {
       const now = Math.floor(Date.now() / 1000);
