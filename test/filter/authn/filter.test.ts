@@ -222,7 +222,10 @@ test("two credentials are refused, even when both are good", async () => {
   const call = makeCall();
   for (let i = 0; i < 2; i++) call.header.append("authorization", `Bearer ${await keys.es.sign()}`);
   const outcome = authnFilter(at.options)(async () => unaryReply())(call);
-  expect(await failure(outcome)).toMatchObject({ reason: invalid, message: /more than one/ });
+  expect(await failure(outcome)).toMatchObject({
+    reason: invalid,
+    message: expect.stringMatching(/more than one/),
+  });
 });
 
 test("a token that was verified is good for its method until it ends, however often it comes", async () => {
