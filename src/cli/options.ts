@@ -13,7 +13,7 @@ export function readOptions<T extends Options>(args: readonly string[], options:
     const given = /^Unknown option '(--?)([\w-]+)/.exec(error.message);
     if (given === null) throw new UsageError(error.message.split(". ", 1)[0]);
     const [, dashes = "", name = ""] = given;
-    const meant = dashes === "--" ? didYouMean(name, Object.keys(options)) : undefined;
+    const meant = didYouMean(name, Object.keys(options));
     throw new UsageError(
       `no such option: ${dashes}${name}${meant === undefined ? "" : `; did you mean --${meant}?`}`,
     );

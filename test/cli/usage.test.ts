@@ -42,6 +42,7 @@ const wrong: readonly (readonly [readonly string[], RegExp])[] = [
   [["toString"], /^no such command: toString\n$/],
   [["serve", "--confg", "x"], /^no such option: --confg; did you mean --config\?\n\ndragoman serve /],
   [["check", "--xyzzyx"], /^no such option: --xyzzyx\n/],
+  [["call", "t.v1.Echo/Say", "-u", "x"], /^no such option: -u; did you mean --url\?\n/],
   [["check", "-x"], /^no such option: -x\n/],
   [["check", "--config"], /^Option '--config <value>' argument missing\n/],
   [["check", "--json=yes"], /^Option '--json' does not take an argument\n/],
