@@ -1,5 +1,5 @@
 import { Code, type Metadata, type Payload, RpcError, type StreamReply } from "#rpc";
-import type { Exchange } from "../exchange.ts";
+import type { BodyWriter, Exchange } from "../exchange.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { StreamFormat } from "./stream-format.ts";
 
@@ -31,17 +31,29 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
   const responses = reply.responses[Symbol.asyncIterator]();
   let pending = responses.next();
   const first = await within(pending, holdMs);
-  const format = options.format(first === "late" || first.done === true ? undefined : first.value);
-  const fields = [
-    "content-type",
-    format.mediaType,
-    ...format.fields,
-    "x-accel-buffering",
-    "no",
-    ...options.fields,
-  ];
-  appendMetadata(fields, reply.header);
-  const writer = exchange.open(200, fields, true);
+  const begin = (): { format: StreamFormat; writer: BodyWriter } => {
+    const format = options.format(first === "late" || first.done === true ? undefined : first.value);
+    const { mediaType } = format;
+    const fields = [
+      "content-type",
+      mediaType,
+      ...format.fields,
+      "x-accel-buffering",
+      "no",
+      ...options.fields,
+    ];
+    appendMetadata(fields, reply.header);
+    return { format, writer: exchange.open(200, fields, true) };
+  };
+  let begun: ReturnType<typeof begin>;
+  try {
+    begun = begin();
+  } catch (error) {
+    // A first message that cannot be shown ends a call that may still be running.
+    void responses.return?.()?.then(undefined, () => {});
+    throw error;
+  }
+  const { format, writer } = begun;
   try {
     for (;;) {
       const next = await pending;
