@@ -1,10 +1,8 @@
 import { Code, RpcError } from "#rpc";
 import type { RequestHead } from "../exchange.ts";
-import { field, fieldValues } from "../fields.ts";
+import { fieldValues } from "../fields.ts";
 import { mediaType } from "../target.ts";
-
-/** The encodings of bodies that the gateway undoes. */
-const encodings: ReadonlySet<string> = new Set(["", "identity"]);
+import { requireKnownEncoding } from "./content-encoding.ts";
 
 /**
  * Checks that a body is announced as JSON in UTF-8, or not announced at all, which is taken for JSON.
@@ -23,16 +21,6 @@ export function requireJson(head: RequestHead): void {
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)"?/i.exec(type)?.[1];
   if (charset !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(charset))
     throw unsupported("the body must be in UTF-8");
-}
-
-/** @throws RpcError with HTTP status 415 */
-export function requireKnownEncoding(head: RequestHead): void {
-  const encoding = field(head.fields, "content-encoding")?.trim().toLowerCase() ?? "";
-  if (encodings.has(encoding)) return;
-  throw new RpcError(Code.INVALID_ARGUMENT, "the content-encoding of the body is not supported", {
-    reason: "unsupported_encoding",
-    httpStatus: 415,
-  });
 }
 
 function unsupported(message: string): RpcError {

@@ -2,7 +2,8 @@ import { Payload } from "#rpc";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { queryOf } from "../target.ts";
-import { requireJson, requireKnownEncoding } from "./body.ts";
+import { requireJson } from "./body.ts";
+import { decodedPieces, readDecoded, requireKnownEncoding } from "./content-encoding.ts";
 import { JsonSplitter } from "./json-splitter.ts";
 import type { MethodMatch } from "./match.ts";
 
@@ -16,7 +17,7 @@ async function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<
   const query = queryOf(exchange.head.target);
   if (!exchange.hasBody) return transcoder.request(match.captures, query, undefined, undefined);
   checkBody(exchange, match);
-  const body = await exchange.readBody(served.bodyBytes);
+  const body = await readDecoded(exchange, served.bodyBytes);
   return transcoder.request(match.captures, query, body, field(exchange.head.fields, "content-type"));
 }
 
@@ -47,7 +48,7 @@ export async function* manyRequests(exchange: Exchange, match: MethodMatch): Asy
 function bodies(exchange: Exchange, match: MethodMatch): AsyncIterable<Uint8Array> {
   if (!exchange.hasBody) return none();
   return match.route.transcoder.inputIsHttpBody
-    ? exchange.body()
+    ? decodedPieces(exchange)
     : split(exchange, match.route.served.messageBytes);
 }
 
@@ -55,7 +56,7 @@ async function* none(): AsyncGenerator<Uint8Array> {}
 
 async function* split(exchange: Exchange, limit: number): AsyncGenerator<Uint8Array> {
   const splitter = new JsonSplitter(limit);
-  for await (const chunk of exchange.body()) yield* splitter.push(chunk);
+  for await (const chunk of decodedPieces(exchange)) yield* splitter.push(chunk);
   const last = splitter.end();
   if (last !== undefined) yield last;
 }
