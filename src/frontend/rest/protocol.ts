@@ -1,12 +1,14 @@
 import { type Call, Code, type Context, type Payload, type Reply, RpcError, type UnaryReply } from "#rpc";
 import { errorAnswer } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
+import { fieldValues } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 import { statusToJson } from "../status.ts";
+import { type Coding, leastCompressed, negotiateCoding } from "./accept-encoding.ts";
 import { type MethodMatch, matchRoute, type RestMatch } from "./match.ts";
 import { answerOptions } from "./options.ts";
 import { manyRequests, oneRequest, singleRequest } from "./requests.ts";
@@ -32,9 +34,9 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
     async write(exchange, match, call, reply) {
       // A path that is passed through has been answered by its upstream.
       if (match.kind === "passthrough") return;
-      if (reply.kind === "unary") writeUnary(exchange, match, call.context, reply);
+      if (reply.kind === "unary") await writeUnary(exchange, match, call.context, reply);
       else if (call.method.kind === "client_streaming")
-        writeUnary(exchange, match, call.context, await soleReply(reply));
+        await writeUnary(exchange, match, call.context, await soleReply(reply));
       else await writeMany(exchange, match, call.context, reply);
     },
     fail(exchange, error, routes, context, match) {
@@ -72,15 +74,51 @@ function commonFields(head: RequestHead, match: MethodMatch, context: Context): 
   return fields;
 }
 
-function writeUnary(exchange: Exchange, match: MethodMatch, context: Context, reply: UnaryReply): void {
+function writeUnary(
+  exchange: Exchange,
+  match: MethodMatch,
+  context: Context,
+  reply: UnaryReply,
+): Promise<void> | undefined {
+  const { transcoder } = match.route;
   const answer = wantsWire(match)
     ? { contentType: match.mediaType, body: reply.response.proto() }
-    : match.route.transcoder.response(reply.response.proto());
+    : transcoder.response(reply.response.proto());
   const fields = ["content-type", answer.contentType, ...commonFields(exchange.head, match, context)];
-  if (match.route.transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
+  if (transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
   appendMetadata(fields, reply.header);
   appendMetadata(fields, reply.trailer);
+  // Bytes of any type are most often compressed already.
+  if (answer.body.length < leastCompressed || transcoder.outputIsHttpBody) {
+    exchange.respond(200, fields, answer.body);
+    return undefined;
+  }
+  fields.push("vary", "accept-encoding");
+  const coding = mayTransform(reply) ? negotiateCoding(acceptEncoding(exchange.head)) : undefined;
+  if (coding !== undefined) return respondEncoded(exchange, fields, answer.body, coding);
   exchange.respond(200, fields, answer.body);
+  return undefined;
+}
+
+function acceptEncoding(head: RequestHead): string | undefined {
+  const values = fieldValues(head.fields, "accept-encoding");
+  return values.length > 1 ? values.join(",") : values[0];
+}
+
+/** RFC 9111 5.2.2.6 */
+function mayTransform({ header }: UnaryReply): boolean {
+  return header.get("cache-control")?.includes("no-transform") !== true;
+}
+
+async function respondEncoded(
+  exchange: Exchange,
+  fields: string[],
+  body: Uint8Array,
+  { name, encode }: Coding,
+): Promise<void> {
+  const encoded = await encode(body);
+  if (exchange.signal.aborted) return;
+  exchange.respond(200, [...fields, "content-encoding", name], encoded);
 }
 
 function wantsWire(match: MethodMatch): boolean {
