@@ -37,6 +37,7 @@ export function errorAnswer(error: RpcError, { head, context, any, cors }: Error
   if (retryAfter !== undefined) fields.push("retry-after", String(retryAfter));
   if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
   if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
+  if (error.location !== undefined) fields.push("location", error.location);
   if (cors !== undefined) fields.push(...cors.fields(head));
   appendMetadata(fields, error.metadata);
   const body = Buffer.from(problem ? problemJson(error, status, any) : statusToJson(error, any));

@@ -1,9 +1,6 @@
+export { buildRouteTable } from "./build-table.ts";
 export { type HttpRule, type HttpRules, httpRules, plainRule } from "./http-rule.ts";
-export {
-  buildRouteTable,
-  type RouteEntry,
-  type RouteMatch,
-  type RouteTable,
-  type UpgradeMatch,
-} from "./route-table.ts";
+export { type RoutingOptions, strictRouting } from "./options.ts";
+export type { KeptEscapes } from "./percent.ts";
+export type { RouteEntry, RouteMatch, RouteTable, UpgradeMatch } from "./route-table.ts";
 export { parseTemplate, type Segment, type Template, TemplateError, type Variable } from "./template.ts";

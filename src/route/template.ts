@@ -20,6 +20,8 @@ export interface Template {
   readonly variables: readonly Variable[];
   /** What follows the last colon. */
   readonly verb: string | undefined;
+  /** Which segment is `**`; -1 when there is none. */
+  readonly rest: number;
   /** Segments follow `**`, which the grammar forbids. */
   readonly irregular: boolean;
 }
@@ -75,7 +77,14 @@ class TemplateParser {
     if (after.some(({ kind }) => kind === "single")) {
       throw new TemplateError("* may not follow **", text.lastIndexOf("*"));
     }
-    return { text, segments: this.#segments, variables: this.#variables, verb, irregular: after.length > 0 };
+    return {
+      text,
+      segments: this.#segments,
+      variables: this.#variables,
+      verb,
+      rest,
+      irregular: after.length > 0,
+    };
   }
 
   #segment(inVariable: boolean): void {

@@ -25,6 +25,8 @@ export interface RpcErrorOptions {
   readonly httpStatus?: number;
   /** Methods for the `allow` header of a 405. */
   readonly allow?: readonly string[];
+  /** Where an HTTP caller should ask instead: the `location` of a redirect. */
+  readonly location?: string;
   /** For the log only; never shown to a caller. */
   readonly cause?: unknown;
 }
@@ -43,6 +45,7 @@ export class RpcError extends Error {
   readonly challenge: string | undefined;
   readonly httpStatus: number | undefined;
   readonly allow: readonly string[] | undefined;
+  readonly location: string | undefined;
 
   constructor(code: Code, message: string, options: RpcErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -54,6 +57,7 @@ export class RpcError extends Error {
     this.challenge = options.challenge;
     this.httpStatus = options.httpStatus;
     this.allow = options.allow;
+    this.location = options.location;
   }
 
   override toString(): string {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { buildRouteTable, parseTemplate } from "../../src/route/index.ts";
+import { buildRouteTable, parseTemplate, type RoutingOptions, strictRouting } from "../../src/route/index.ts";
 
 /** Routes such as `GET /a/{x}`, whose target is their own text. */
-function table(...routes: readonly string[]) {
+function table(routes: readonly string[], options: Partial<RoutingOptions> = {}) {
   return buildRouteTable(
     routes.map((text, index) => {
       const [httpMethod = "", template = ""] = text.split(" ");
@@ -14,12 +14,13 @@ function table(...routes: readonly string[]) {
         location: { file: "a.proto", line: index + 1, column: 1 },
       };
     }),
+    { ...strictRouting, ...options },
   );
 }
 
-function match(routes: readonly string[], request: string): string {
+function match(routes: readonly string[], request: string, options: Partial<RoutingOptions> = {}): string {
   const [method = "", path = ""] = request.split(" ");
-  const found = table(...routes).table.match(method, path);
+  const found = table(routes, options).table.match(method, path);
   switch (found.kind) {
     case "found":
       return [found.target, ...found.captures.map((value) => JSON.stringify(value))].join(" ");
@@ -27,6 +28,8 @@ function match(routes: readonly string[], request: string): string {
       return `405 ${found.allow.join(",")}`;
     case "not_found":
       return "404";
+    case "redirect":
+      return `308 ${found.path}`;
     case "malformed":
       return "400";
   }
@@ -149,9 +152,61 @@ describe("percent-decoding", () => {
   });
 });
 
+test("what one path was like says nothing of the next", () => {
+  const { table: built } = table(["GET /a/b", "GET /c/d", "GET /e/{x}:go", "GET /e/{x}"]);
+  const found = (path: string) => {
+    const match = built.match("GET", path);
+    return match.kind === "found" ? match.target : match.kind;
+  };
+  expect(["/%61/b", "/c/%64", "/%61/%62", "/c/d", "/e/x:go", "/e/x%3Ago", "/a/b"].map(found)).toEqual([
+    "GET /a/b",
+    "GET /c/d",
+    "GET /a/b",
+    "GET /c/d",
+    "GET /e/{x}:go",
+    "GET /e/{x}",
+    "GET /a/b",
+  ]);
+});
+
+describe("switches", () => {
+  const cases: readonly [Partial<RoutingOptions>, readonly string[], string, string][] = [
+    [{ trailingSlash: "strip" }, ["GET /a/b"], "GET /a/b//", "GET /a/b"],
+    [{ trailingSlash: "strip" }, ["GET /a/{x=**}"], "GET /a/b/", 'GET /a/{x=**} "b"'],
+    [{ trailingSlash: "strip" }, ["GET /"], "GET ///", "GET /"],
+    [{ trailingSlash: "strip" }, ["GET /a/{x}:go"], "GET /a/b:go/", 'GET /a/{x}:go "b"'],
+    [{ trailingSlash: "redirect" }, ["GET /a/b"], "GET /a/b/", "308 /a/b"],
+    [{ trailingSlash: "redirect" }, ["GET /a/b"], "POST /a/b/", "404"],
+    [{ trailingSlash: "redirect" }, ["GET /a/{x=**}"], "GET /a/b/", 'GET /a/{x=**} "b/"'],
+    [{ trailingSlash: "redirect" }, ["GET /a", "GET /{x=**}/z"], "GET //z/", "404"],
+    [
+      { keptEscapes: "reserved" },
+      ["GET /{x=**}"],
+      "GET /a%2fb%3a%21c%20%C3%A4",
+      'GET /{x=**} "a%2Fb%3A%21c ä"',
+    ],
+    [{ keptEscapes: "reserved" }, ["GET /{x}"], "GET /a%2Fb%3A", 'GET /{x} "a/b:"'],
+    [{ keptEscapes: "none" }, ["GET /{x=**}"], "GET /a%2Fb", 'GET /{x=**} "a/b"'],
+    [{ everyColonIsVerb: true }, ["GET /things/{id}"], "GET /things/urn:uuid:1", "404"],
+    [{ everyColonIsVerb: true }, ["GET /things/{id}:go"], "GET /things/a:go", 'GET /things/{id}:go "a"'],
+    [{ everyColonIsVerb: true }, ["GET /things/{id}"], "GET /things/a:", 'GET /things/{id} "a:"'],
+    [{ conflicts: "first" }, ["GET /a/{x}", "GET /a/{y}"], "GET /a/b", 'GET /a/{x} "b"'],
+    [{ conflicts: "last" }, ["GET /a/{x}", "GET /a/{y}"], "GET /a/b", 'GET /a/{y} "b"'],
+  ];
+  test.each(cases)("%o %s %s", (options, routes, request, expected) => {
+    expect(match(routes, request, options)).toBe(expected);
+  });
+
+  test("a conflict that is decided is a warning", () => {
+    expect(table(["GET /a/{x}", "GET /a/{y}"], { conflicts: "last" }).problems).toMatchObject([
+      { severity: "warning", message: expect.stringMatching(/a\.proto:1.*the last one counts/) },
+    ]);
+  });
+});
+
 describe("conflicts", () => {
   test("two routes for the same name both, whatever their variables are called", () => {
-    const { problems } = table("GET /a/{x}", "POST /a/{x}", "GET /a/{y=*}");
+    const { problems } = table(["GET /a/{x}", "POST /a/{x}", "GET /a/{y=*}"]);
     expect(problems).toEqual([
       {
         severity: "error",
@@ -166,7 +221,7 @@ describe("conflicts", () => {
 
 describe("upgrades", () => {
   const upgrade = (routes: readonly string[], path: string) => {
-    const found = table(...routes).table.matchUpgrade(path, (target) => target.includes("stream"));
+    const found = table(routes).table.matchUpgrade(path, (target) => target.includes("stream"));
     return found.kind === "found"
       ? found.target
       : found.kind === "ambiguous"
@@ -192,7 +247,7 @@ describe("hostile paths", () => {
       { length: 12 },
       (_, index) => `GET /${Array.from({ length: 12 }, (__, at) => (at === index ? "a" : "*")).join("/")}/x`,
     );
-    const { table: built } = table(...routes);
+    const { table: built } = table(routes);
     const path = `/${Array.from({ length: 12 }, () => "a").join("/")}/y`;
     expect(built.match("GET", path).kind).toBe("not_found");
   });

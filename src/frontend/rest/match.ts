@@ -4,7 +4,7 @@ import type { RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import type { Match } from "../protocol.ts";
 import type { MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
-import { pathOf } from "../target.ts";
+import { pathOf, queryOf } from "../target.ts";
 import { negotiate } from "./negotiate.ts";
 import { streamMediaTypes } from "./stream-format.ts";
 
@@ -36,6 +36,12 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
       throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
     case "not_found":
       throw new RpcError(Code.NOT_FOUND, "no such path", { reason: "route_not_found" });
+    case "redirect":
+      throw new RpcError(Code.NOT_FOUND, "this path is served without the slash at its end", {
+        reason: "route_not_found",
+        httpStatus: 308,
+        location: `${found.path}${queryWithMark(head.target)}`,
+      });
     case "method_not_allowed":
       throw new RpcError(Code.UNIMPLEMENTED, "this path does not take that HTTP method", {
         reason: "method_not_allowed",
@@ -59,6 +65,11 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
     template: route.template,
     cors: route.served.cors,
   };
+}
+
+function queryWithMark(target: string): string {
+  const query = queryOf(target);
+  return query === "" ? "" : `?${query}`;
 }
 
 /** @throws RpcError 406 */

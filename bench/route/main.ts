@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import {
+  buildRouteTable,
+  httpRules,
+  type RouteEntry,
+  type RouteTable,
+  strictRouting,
+  type Template,
+} from "#route";
+import { loadSchema, type Schema } from "#schema";
+import { generate, googleapis } from "../schema/generate.ts";
+
+// Run as `npm run bench:route [-- FOLDER]`: prints as Markdown what finding a route costs in a table of all HTTP rules of
+// a folder of `.proto` files, such as a checkout of googleapis; of a generated one of that size when none is given.
+
+/** Paths that are asked for, and their HTTP method. */
+type Request = readonly [httpMethod: string, path: string];
+
+const rounds = 41;
+
+async function schemaOf(dir: string): Promise<Schema> {
+  const { schema, problems } = await loadSchema([{ kind: "proto", dir }], undefined);
+  if (schema === undefined) throw new Error(JSON.stringify(problems.slice(0, 5), undefined, 2));
+  return schema;
+}
+
+function entriesOf(schema: Schema): RouteEntry<string>[] {
+  return [...schema.methods.values()].flatMap((method) =>
+    httpRules(method).rules.map(({ httpMethod, template }) => ({
+      httpMethod,
+      template,
+      target: method.name,
+      name: method.name,
+      location: undefined,
+    })),
+  );
+}
+
+/** A path that a template matches, with a text of its own at each place that takes any. */
+function instance(template: Template, text: string): string {
+  const segments = template.segments.map((segment) => {
+    if (segment.kind === "literal") return segment.text;
+    return segment.kind === "single" ? text : `${text}/${text}`;
+  });
+  return `/${segments.join("/")}${template.verb === undefined ? "" : `:${template.verb}`}`;
+}
+
+/** The same every time, and in no order that helps. */
+function shuffled<T>(values: readonly T[]): T[] {
+  let state = 1;
+  const random = (): number => {
+    state = (Math.imul(state, 48_271) >>> 0) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+  return values
+    .map((value) => ({ value, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ value }) => value);
+}
+
+/** Nanoseconds of CPU that one of the requests takes, all asked for in turn, often; the median of the rounds. */
+function perRequest(table: RouteTable<string>, requests: readonly Request[]): number {
+  const times: number[] = [];
+  const turns = Math.ceil(10_000 / requests.length);
+  for (let round = 0; round < rounds; round++) {
+    const begun = process.cpuUsage();
+    for (let turn = 0; turn < turns; turn++) {
+      for (const [method, path] of requests) table.match(method, path);
+    }
+    const { user, system } = process.cpuUsage(begun);
+    times.push(((user + system) * 1000) / turns / requests.length);
+  }
+  return median(times);
+}
+
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** The dearest of the requests, each measured alone: its median. */
+function dearest(table: RouteTable<string>, requests: readonly Request[]): { ns: number; path: string } {
+  let worst = { ns: 0, path: "" };
+  for (const request of requests) {
+    const times: number[] = [];
+    for (let turn = 0; turn < 25; turn++) {
+      const begun = process.hrtime.bigint();
+      table.match(...request);
+      times.push(Number(process.hrtime.bigint() - begun));
+    }
+    const ns = median(times);
+    if (ns > worst.ns) worst = { ns, path: request[1] };
+  }
+  return worst;
+}
+
+/** Paths as long as a request may be, made to keep a matcher busy. */
+function hostile(longest: Template): Request[] {
+  const fill = (text: string): string => `/${text.repeat(Math.floor(16_000 / text.length))}`;
+  return [
+    ["GET", fill("/")],
+    ["GET", fill("a/")],
+    ["GET", fill("v1/")],
+    ["GET", fill("projects/x/")],
+    ["GET", `/v1/${fill("projects/x/locations/x/")}`],
+    ["GET", fill(":")],
+    ["GET", fill("%3A/")],
+    ["GET", fill("%61")],
+    ["NONE", instance(longest, "projects")],
+    ["NONE", instance(longest, "locations")],
+  ];
+}
+
+function microseconds(ns: number): string {
+  return (ns / 1000).toFixed(2);
+}
+
+const given = process.argv[2];
+const folder = given ?? (await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-")));
+try {
+  if (given === undefined) await generate(folder, googleapis);
+  const entries = entriesOf(await schemaOf(folder));
+  const { table, problems } = buildRouteTable(entries, { ...strictRouting, conflicts: "first" });
+  const found = shuffled(entries).map(
+    ({ httpMethod, template }): Request => [httpMethod, instance(template, "some-id-17")],
+  );
+  const missed = found.map(([method, path]): Request => [method, `${path}/nothing`]);
+  const refused = found.map(([, path]): Request => ["NONE", path]);
+  const longest = [...entries].sort((a, b) => b.template.segments.length - a.template.segments.length)[0];
+  if (longest === undefined) throw new Error("no method has an HTTP rule");
+  const bait = shuffled(entries).map(
+    ({ httpMethod, template }): Request => [httpMethod, `${instance(template, "projects")}/locations`],
+  );
+  console.log(`${entries.length} bindings, of which ${problems.length} repeat another.\n`);
+  console.log("| what is asked for | microseconds, median | the dearest alone |\n| --- | --- | --- |");
+  const rows: readonly [string, readonly Request[]][] = [
+    ["a hundred of them, as if in use", found.slice(0, 100)],
+    ["every one in turn, in no order", found],
+    ["no such path (404)", missed],
+    ["another HTTP method (405)", refused],
+    ["literals where ids are meant, too long by one", bait],
+    ["16 KB of slashes, colons, escapes and prefixes", hostile(longest.template)],
+  ];
+  for (const [what, requests] of rows) {
+    const { ns } = dearest(table, requests);
+    console.log(`| ${what} | ${microseconds(perRequest(table, requests))} | ${microseconds(ns)} |`);
+  }
+} finally {
+  if (given === undefined) await rm(folder, { recursive: true, force: true });
+}
