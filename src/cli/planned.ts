@@ -25,7 +25,10 @@ export async function loadPlan(file: string | undefined, terminal: Terminal): Pr
   problems.push(...compiled.problems.map((problem) => relative(problem, terminal.cwd)));
   if (compiled.schema === undefined) return { plan: undefined, problems };
   const plan = planGateway(loaded.config, compiled.schema);
-  return { plan, problems: [...problems, ...plan.problems] };
+  return {
+    plan,
+    problems: [...problems, ...plan.problems.map((problem) => relative(problem, terminal.cwd))],
+  };
 }
 
 export function printProblems(problems: readonly Problem[], terminal: Terminal): void {

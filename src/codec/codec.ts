@@ -1,15 +1,23 @@
 import type { DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 
+export type EmitDefaults = "none" | "scalars" | "all";
+
 /** How JSON is written and read; the defaults are those of ProtoJSON. */
 export interface CodecOptions {
-  /** Print scalars at their default, empty lists and maps. Default false. */
-  readonly emitDefaults?: boolean;
+  /**
+   * What is printed of fields that are not set: nothing; scalars without presence at their default, empty lists and maps
+   * (`always_print_fields_with_no_presence` of other languages); or all of them, with null for those that have presence,
+   * except members of a oneof and proto3's `optional` (`EmitUnpopulated` of Go). Default `none`.
+   */
+  readonly emitDefaults?: EmitDefaults;
   /** Print enum values as numbers. Default false. */
   readonly enumsAsInts?: boolean;
   /** Print fields by their names in the proto instead of lowerCamelCase. Default false. */
   readonly protoNames?: boolean;
   /** Drop unknown JSON fields instead of refusing them. Default false. */
   readonly ignoreUnknownFields?: boolean;
+  /** Read names of enum values in any case. Default false. */
+  readonly caseInsensitiveEnums?: boolean;
   /**
    * When a type is compiled to code of its own: once it is in use, which keeps the first message of a large type quick
    * (the default), with its first message, or never. Until then, and where the platform forbids to make code of strings

@@ -43,6 +43,8 @@ export interface EnumPlan {
   /** The JSON of each value. */
   readonly texts: ReadonlyMap<number, Uint8Array>;
   readonly numbers: ReadonlyMap<string, number>;
+  /** The same by names in upper case; undefined where case counts. */
+  readonly folded: ReadonlyMap<string, number> | undefined;
   /** The same by the bytes of the name. */
   readonly names: NameTable;
 }

@@ -8,7 +8,7 @@ import {
 } from "@bufbuild/protobuf";
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { SchemaRegistry } from "#schema";
-import type { CodecOptions } from "./codec.ts";
+import type { CodecOptions, EmitDefaults } from "./codec.ts";
 import { createNameTable } from "./name-table.ts";
 import {
   type EnumPlan,
@@ -62,13 +62,18 @@ export function createPlans(
       return plan;
     },
     alone: (field) =>
-      planMessage(field.parent, field.oneof?.fields ?? [field], { ...options, emitDefaults: true }, false),
+      planMessage(
+        field.parent,
+        field.oneof?.fields ?? [field],
+        { ...options, emitDefaults: "scalars" },
+        false,
+      ),
   };
 
   function planMessage(
     type: DescMessage,
     descriptors: readonly (DescField | DescExtension)[],
-    { protoNames = false, emitDefaults = false, ignoreUnknownFields = false }: CodecOptions,
+    { protoNames = false, emitDefaults = "none", ignoreUnknownFields = false }: CodecOptions,
     special: boolean,
   ): MessagePlan {
     // Fields are looked at when the first message of the type arrives: types refer to each other in circles, and most
@@ -105,7 +110,7 @@ export function createPlans(
   function prepareFields(
     descriptors: readonly (DescField | DescExtension)[],
     protoNames: boolean,
-    emitDefaults: boolean,
+    emitDefaults: EmitDefaults,
   ): Prepared {
     const fields = descriptors.map((field, index) => planField(field, index, protoNames, emitDefaults));
     const byKey = new Map<string, FieldPlan>();
@@ -121,7 +126,7 @@ export function createPlans(
     field: DescField | DescExtension,
     index: number,
     protoNames: boolean,
-    emitDefaults: boolean,
+    emitDefaults: EmitDefaults,
   ): FieldPlan {
     const { number, oneof } = field;
     const value = planValue(field);
@@ -132,6 +137,7 @@ export function createPlans(
     const wire = shape === "map" || packed ? delimited : single;
     const implicit = field.presence === 2 /* implicit */ && shape === "singular";
     const key = JSON.stringify(protoNames && field.kind === "field" ? field.name : jsonNameOf(field));
+    const unset = field.kind === "field" ? unsetJson(field, value, shape, implicit, emitDefaults) : undefined;
     const tag = ((number << 3) | wire) >>> 0;
     return {
       descriptor: field as DescField,
@@ -152,10 +158,7 @@ export function createPlans(
       oneof: oneof === undefined ? undefined : oneof.parent.oneofs.indexOf(oneof),
       chunk: Buffer.from(`,${key}:`),
       keyBytes: Buffer.from(`${key}:`),
-      defaultText:
-        emitDefaults && field.kind === "field" && (implicit || shape !== "singular")
-          ? Buffer.from(`,${key}:${defaultJson(value, shape)}`)
-          : undefined,
+      defaultText: unset === undefined ? undefined : Buffer.from(`,${key}:${unset}`),
     };
   }
 
@@ -199,6 +202,10 @@ export function createPlans(
         texts,
         numbers,
         names: createNameTable(numbers),
+        folded:
+          options.caseInsensitiveEnums === true
+            ? new Map(type.values.map(({ name, number }) => [name.toUpperCase(), number]))
+            : undefined,
       };
       enums.set(type, plan);
     }
@@ -277,6 +284,19 @@ function varintBytes(value: number): Uint8Array {
   for (; rest > 127; rest >>>= 7) bytes.push((rest & 127) | 128);
   bytes.push(rest);
   return Uint8Array.from(bytes);
+}
+
+/** The JSON of a field that is not set, if it is to be shown. */
+function unsetJson(
+  field: DescField,
+  value: ValuePlan,
+  shape: FieldPlan["shape"],
+  implicit: boolean,
+  emit: EmitDefaults,
+): string | undefined {
+  if (emit === "none") return undefined;
+  if (implicit || shape !== "singular") return defaultJson(value, shape);
+  return emit === "all" && field.oneof === undefined && !field.proto.proto3Optional ? "null" : undefined;
 }
 
 function defaultJson(value: ValuePlan, shape: FieldPlan["shape"]): string {

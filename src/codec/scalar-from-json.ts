@@ -139,13 +139,17 @@ export function bytesFromJson(pos: number, at: number): number {
   return next;
 }
 
+function numberOf({ numbers, folded }: EnumPlan, name: string): number | undefined {
+  return numbers.get(name) ?? folded?.get(name.toUpperCase());
+}
+
 /** Reads an enum value by name or number. With `drop`, a name nobody declared gives `dropped`. */
 export function enumFromJson(plan: EnumPlan, pos: number, at: number, drop: boolean): number {
   const first = memory.bytes[pos]!;
   let value: number | undefined;
   let next: number;
   if (first === 0x22) {
-    value = plan.names.find(pos) ?? plan.numbers.get(readText(pos));
+    value = plan.names.find(pos) ?? numberOf(plan, readText(pos));
     next = memory.pos;
     if (value === undefined && drop) {
       memory.at = dropped;

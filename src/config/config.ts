@@ -1,4 +1,11 @@
+import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
+import {
+  type CallTranscoding,
+  overrideTranscoding,
+  resolveTranscoding,
+  type Transcoding,
+} from "./transcoding.ts";
 import { parseDuration, type Rate } from "./units.ts";
 
 type DeepReadonly<T> = T extends (infer E)[]
@@ -67,6 +74,8 @@ export interface RouteConfig {
   readonly limit: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
+  /** Complete; undefined where the route has no switches of its own. */
+  readonly transcoding: CallTranscoding | undefined;
   /** Where in the file, 1-based. */
   readonly line: number | undefined;
 }
@@ -93,7 +102,9 @@ export interface Config {
   readonly limits: ReadonlyMap<string, LimitConfig>;
   readonly defaults: Parsed["defaults"];
   readonly routes: readonly RouteConfig[];
-  readonly transcoding: Parsed["transcoding"];
+  readonly transcoding: Transcoding;
+  /** Those of the file, which count instead of the schema's. */
+  readonly httpRules: readonly HttpRuleConfig[];
   readonly telemetry: Parsed["telemetry"];
   readonly drain: number;
 }
@@ -103,9 +114,19 @@ export interface NormalizeContext {
   readonly resolve: (file: string) => string;
   /** The line of the nth route. */
   readonly routeLine: (index: number) => number | undefined;
+  /** Where the nth HTTP rule stands. */
+  readonly rulePlace: (index: number) => {
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+  };
 }
 
-export function normalizeConfig(parsed: ParsedConfig, { resolve, routeLine }: NormalizeContext): Config {
+export function normalizeConfig(
+  parsed: ParsedConfig,
+  { resolve, routeLine, rulePlace }: NormalizeContext,
+): Config {
+  const transcoding = resolveTranscoding(parsed.transcoding);
   return {
     listen: withAbsoluteCertificates(parsed.listen, resolve),
     admin: parsed.admin,
@@ -138,9 +159,12 @@ export function normalizeConfig(parsed: ParsedConfig, { resolve, routeLine }: No
       limit: route.limit,
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
+      transcoding:
+        route.transcoding === undefined ? undefined : overrideTranscoding(transcoding, route.transcoding),
       line: routeLine(index),
     })),
-    transcoding: parsed.transcoding,
+    transcoding,
+    httpRules: httpRulesOf(parsed.http, rulePlace),
     telemetry: parsed.telemetry,
     drain: parsed.drain,
   };

@@ -8,8 +8,11 @@ export type {
   RouteConfig,
   Upstream,
 } from "./config.ts";
+export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
 export { type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
 export type { Problem } from "./problems.ts";
 export { routeOfMethod } from "./selector.ts";
 export { didYouMean } from "./suggestion.ts";
+export { type CallTranscoding, presets, type Transcoding } from "./transcoding.ts";
+export type { Preset } from "./transcoding-schema.ts";

@@ -81,6 +81,7 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
       const offset = place(["routes", index]);
       return offset === undefined ? undefined : at(offset).line;
     },
+    rulePlace: (index) => ({ file, ...at(place(["http", "rules", index]) ?? 0) }),
   });
   for (const { message, path: parts } of checkReferences(config)) report(message, place(parts));
   return problems.length > 0 ? { config: undefined, problems: sorted(problems) } : { config, problems: [] };

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { httpSchema } from "./http-schema.ts";
+import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseRate, parseSize, ratePattern, sizePattern } from "./units.ts";
 
 /**
@@ -227,18 +229,9 @@ const route = z.strictObject({
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
   timeout: duration("The longest that a call may take.").optional(),
   retry: retry.optional(),
-});
-
-const transcoding = z.strictObject({
-  emitDefaults: z.boolean().default(false).describe("Print scalars at their default, empty lists and maps."),
-  enumsAsInts: z.boolean().default(false),
-  protoNames: z.boolean().default(false).describe("Print fields by their names in the proto."),
-  unknownQuery: z.enum(["reject", "ignore"]).default("reject"),
-  unknownFields: z.enum(["reject", "ignore"]).default("reject"),
-  ignoredParameters: z
-    .array(z.string())
-    .default([])
-    .describe("Query parameters that are none of the message's."),
+  transcoding: routeTranscodingSchema
+    .optional()
+    .describe("How messages are shown and read, where it differs here."),
 });
 
 export const configSchema = z.strictObject({
@@ -264,7 +257,8 @@ export const configSchema = z.strictObject({
     })
     .prefault({}),
   routes: z.array(route).min(1),
-  transcoding: transcoding.prefault({}),
+  transcoding: transcodingSchema.prefault({}),
+  http: httpSchema.prefault({}),
   telemetry: z
     .strictObject({
       accessLog: z.enum(["json", "off"]).default("json"),

@@ -3,9 +3,11 @@ import { type Context, codeName, type RpcError } from "#rpc";
 import type { Cors } from "./cors.ts";
 import type { RequestHead } from "./exchange.ts";
 import { field } from "./fields.ts";
+import { percentEncode } from "./grpc-message.ts";
 import { httpStatus } from "./http-status.ts";
 import { appendMetadata } from "./response-fields.ts";
-import { retryAfterSeconds, statusToJson } from "./status.ts";
+import type { ErrorOptions } from "./routes.ts";
+import { googleErrorToJson, retryAfterSeconds, statusToJson } from "./status.ts";
 
 /** A whole HTTP answer. */
 export interface Answer {
@@ -18,8 +20,7 @@ export interface Answer {
 export interface ErrorAnswerOptions {
   readonly head: RequestHead;
   readonly context: Context;
-  /** The codec for `google.protobuf.Any`. */
-  readonly any: Codec;
+  readonly errors: ErrorOptions;
   readonly cors: Cors | undefined;
 }
 
@@ -27,7 +28,7 @@ export interface ErrorAnswerOptions {
  * The one rendering of errors for callers who speak plain HTTP: `google.rpc.Status` as JSON, or RFC 9457 for those who
  * accept `application/problem+json`.
  */
-export function errorAnswer(error: RpcError, { head, context, any, cors }: ErrorAnswerOptions): Answer {
+export function errorAnswer(error: RpcError, { head, context, errors, cors }: ErrorAnswerOptions): Answer {
   const status = httpStatus(error);
   const problem = field(head.fields, "accept")?.includes("application/problem+json") === true;
   const fields = ["content-type", problem ? "application/problem+json" : "application/json"];
@@ -40,8 +41,22 @@ export function errorAnswer(error: RpcError, { head, context, any, cors }: Error
   if (error.location !== undefined) fields.push("location", error.location);
   if (cors !== undefined) fields.push(...cors.fields(head));
   appendMetadata(fields, error.metadata);
-  const body = Buffer.from(problem ? problemJson(error, status, any) : statusToJson(error, any));
+  if (errors.statusHeaders) {
+    fields.push("grpc-status", String(error.code));
+    if (error.message !== "") fields.push("grpc-message", percentEncode(error.message));
+  }
+  const body = Buffer.from(problem ? problemJson(error, status, errors.any) : bodyJson(error, errors));
   return { status, fields, body };
+}
+
+function bodyJson(error: RpcError, errors: ErrorOptions): string {
+  const json = errorJson(error, errors);
+  return errors.form === "google" ? `{"error":${json}}` : json;
+}
+
+/** An error as one JSON value, for answers that tell it within a key of their own. */
+export function errorJson(error: RpcError, { any, form }: ErrorOptions): string {
+  return form === "google" ? googleErrorToJson(error, httpStatus(error), any) : statusToJson(error, any);
 }
 
 /** RFC 9457, with the members of `google.rpc.Status` as extensions. */

@@ -24,6 +24,9 @@ export interface MethodRoute {
   readonly kind: "method";
   readonly served: ServedMethod;
   readonly transcoder: Transcoder;
+  /** The same with enum values as numbers. */
+  readonly numbersTranscoder: Transcoder;
+  readonly answers: AnswerOptions;
   /** For logs and metrics. */
   readonly template: string;
 }
@@ -40,14 +43,40 @@ export interface PassThroughRoute {
 
 export type Route = MethodRoute | PassThroughRoute;
 
+/** How answers of a method are laid out. */
+export interface AnswerOptions {
+  /** What those get who accept anything for a stream: see `stream-format.ts`. */
+  readonly streamFormat: "ndjson" | "array" | "grpc-gateway";
+  /** `google.protobuf.Empty` is 204 without a body. */
+  readonly emptyIsNoContent: boolean;
+  /** `$alt`, `$fields` and `$prettyPrint` count. */
+  readonly systemParameters: boolean;
+}
+
+/** How errors are shown to those who speak plain HTTP. */
+export interface ErrorOptions {
+  /** The codec for `google.protobuf.Any`, knowing every type in the schema: how details are shown. */
+  readonly any: Codec;
+  /** `google.rpc.Status`, or what Google's APIs make of it. */
+  readonly form: "status" | "google";
+  /** Show the status in headers too. */
+  readonly statusHeaders: boolean;
+}
+
+/** Ways to ask for a route beside method and path. */
+export interface RequestOptions {
+  readonly methodOverride: boolean;
+  readonly formBodies: boolean;
+}
+
 /** Everything that a protocol needs of a snapshot. Immutable; an exchange keeps the one that it began with. */
 export interface Routes {
   /** HTTP rules and pass-through paths. */
   readonly table: RouteTable<Route>;
   /** By gRPC path, `/pkg.Service/Method`. */
   readonly methods: ReadonlyMap<string, MethodRoute>;
-  /** For `google.protobuf.Any`, knowing every type in the schema: how details of errors are shown. */
-  readonly any: Codec;
+  readonly errors: ErrorOptions;
+  readonly requests: RequestOptions;
   /** The observers around a refusal that no method is charged with: rejects with that very error. */
   readonly unrouted: { readonly method: Method; handler(error: RpcError): Handler };
   /** The policy for answers that belong to no method. */

@@ -3,7 +3,7 @@ import { AnySchema } from "@bufbuild/protobuf/wkt";
 import type { Codec } from "#codec";
 import { RetryInfoSchema } from "#gen/google/rpc/error_details_pb";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
-import type { ErrorDetail, RpcError } from "#rpc";
+import { codeName, type ErrorDetail, type RpcError } from "#rpc";
 
 const decoder = new TextDecoder();
 
@@ -22,6 +22,14 @@ export function statusToWire(error: RpcError): Uint8Array {
 export function statusToJson(error: RpcError, any: Codec): string {
   const details = error.details.map((detail) => detailToJson(detail, any));
   return `{"code":${error.code},"message":${JSON.stringify(error.message)},"details":[${details.join(",")}]}`;
+}
+
+/** The same as Google's APIs show it, less the key `error` around it (AIP-193, "HTTP/1.1+JSON representation"). */
+export function googleErrorToJson(error: RpcError, httpStatus: number, any: Codec): string {
+  const details = error.details.map((detail) => detailToJson(detail, any));
+  const { message } = error;
+  const own = JSON.stringify({ code: httpStatus, message, status: codeName(error.code) });
+  return details.length === 0 ? own : `${own.slice(0, -1)},"details":[${details.join(",")}]}`;
 }
 
 function detailToJson({ typeUrl, value }: ErrorDetail, any: Codec): string {

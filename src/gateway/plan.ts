@@ -1,6 +1,8 @@
 import {
   type Config,
+  didYouMean,
   type GrpcUpstream,
+  type HttpRuleConfig,
   type HttpUpstream,
   isPathRoute,
   type RouteConfig,
@@ -14,6 +16,7 @@ import {
   plainRule,
   type RouteEntry,
   type RouteTable,
+  type RoutingOptions,
   TemplateError,
 } from "#route";
 import type { Method, Problem, Schema } from "#schema";
@@ -56,6 +59,7 @@ export interface Plan {
   readonly schema: Schema;
   readonly methods: readonly PlannedMethod[];
   readonly entries: readonly RouteEntry<PlannedTarget>[];
+  readonly routing: RoutingOptions;
   readonly table: RouteTable<PlannedTarget>;
   readonly problems: readonly Problem[];
 }
@@ -65,32 +69,68 @@ export function planGateway(config: Config, schema: Schema): Plan {
   const problems: Problem[] = [];
   const methods: PlannedMethod[] = [];
   const entries: RouteEntry<PlannedTarget>[] = [];
+  const configured = configuredRules(config, schema, problems);
+  const { keptEscapes, trailingSlash, everyColonIsVerb, routeConflicts } = config.transcoding;
+  const repeatedInPath = config.transcoding.repeatedInPath !== "none";
   for (const method of schema.methods.values()) {
     const planned = planMethod(config, method, problems);
     if (planned === undefined) continue;
     methods.push(planned);
-    const annotated = httpRules(method);
+    const rule = configured.get(method.name);
+    const annotated = httpRules(method, { configured: rule, repeatedInPath });
     problems.push(...annotated.problems);
     const plain = plainRule(method);
     const said = annotated.rules.some(
-      (rule) => rule.httpMethod === "POST" && rule.template.text === method.path,
+      (each) => each.httpMethod === "POST" && each.template.text === method.path,
     );
-    for (const rule of said ? annotated.rules : [...annotated.rules, plain]) {
+    for (const own of said ? annotated.rules : [...annotated.rules, plain]) {
       entries.push({
-        httpMethod: rule.httpMethod,
-        template: rule.template,
-        target: { kind: "method", planned, rule },
+        httpMethod: own.httpMethod,
+        template: own.template,
+        target: { kind: "method", planned, rule: own },
         name: method.name,
+        keptEscapes: rule?.decodesFully === true ? "slash" : undefined,
         get location() {
-          return method.location;
+          return own.configuredAt ?? method.location;
         },
       });
     }
   }
   for (const route of config.routes) if (isPathRoute(route)) planPath(config, route, entries, problems);
-  const { table, problems: conflicts } = buildRouteTable(entries);
+  const routing = { keptEscapes, trailingSlash, everyColonIsVerb, conflicts: routeConflicts };
+  const { table, problems: conflicts } = buildRouteTable(entries, routing);
   problems.push(...conflicts);
-  return { config, schema, methods, entries, table, problems };
+  return { config, schema, methods, entries, routing, table, problems };
+}
+
+/** The HTTP rules of the configuration by their methods; the last one for a method counts. */
+function configuredRules(
+  { httpRules: rules }: Config,
+  { methods }: Schema,
+  problems: Problem[],
+): ReadonlyMap<string, HttpRuleConfig> {
+  const byMethod = new Map<string, HttpRuleConfig>();
+  for (const rule of rules) {
+    const { method, file, line, column } = rule;
+    if (!methods.has(method)) {
+      const meant = didYouMean(method, [...methods.keys()]);
+      const hint = meant === undefined ? "" : `; did you mean ${meant}?`;
+      problems.push({
+        severity: "error",
+        message: `the schema has no method ${method}${hint}`,
+        file,
+        line,
+        column,
+      });
+    }
+    const before = byMethod.get(method);
+    if (before !== undefined) {
+      const message = `${method} has rules in line ${before.line} already; these count`;
+      problems.push({ severity: "warning", message, file, line, column });
+    }
+    byMethod.set(method, rule);
+  }
+  return byMethod;
 }
 
 function planMethod(config: Config, method: Method, problems: Problem[]): PlannedMethod | undefined {

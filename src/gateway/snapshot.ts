@@ -1,7 +1,8 @@
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import { type Codecs, createCodecs } from "#codec";
-import type { Config } from "#config";
+import type { CallTranscoding, Config } from "#config";
 import {
+  type AnswerOptions,
   type Cors,
   createCors,
   type MethodRoute,
@@ -13,10 +14,11 @@ import {
 import { buildRouteTable, type HttpRule, plainRule } from "#route";
 import { compose, type Handler, type RpcError } from "#rpc";
 import type { Schema } from "#schema";
-import { compileTranscoder, type TranscodeOptions, type Transcoder } from "#transcode";
+import { compileTranscoder, type Transcoder } from "#transcode";
 import type { LiveState } from "./live-state.ts";
 import { type Observers, observers, pipeline } from "./pipeline.ts";
 import type { Plan, PlannedMethod, PlannedPath } from "./plan.ts";
+import { answersOf, codecOptions, transcodeOptions } from "./switches.ts";
 import { syntheticMethod } from "./synthetic-method.ts";
 
 export interface SnapshotOptions {
@@ -46,11 +48,13 @@ export function buildSnapshot(options: SnapshotOptions): Snapshot {
     plan.entries.map((entry) => ({
       ...entry,
       location: undefined,
+      keptEscapes: entry.keptEscapes,
       target:
         entry.target.kind === "method"
           ? builder.methodRoute(entry.target.planned, entry.target.rule)
           : passThroughRoute(entry.target.planned, options, builder.cors),
     })),
+    plan.routing,
   );
   live.apply(config);
   const unrouted = syntheticMethod("unrouted", "unrouted");
@@ -62,7 +66,15 @@ export function buildSnapshot(options: SnapshotOptions): Snapshot {
     routes: {
       table,
       methods,
-      any: builder.codecs.message(schema.registry.getMessage(AnySchema.typeName) ?? AnySchema),
+      errors: {
+        any: builder.codecs.message(schema.registry.getMessage(AnySchema.typeName) ?? AnySchema),
+        form: config.transcoding.errors,
+        statusHeaders: config.transcoding.statusHeaders,
+      },
+      requests: {
+        methodOverride: config.transcoding.methodOverride,
+        formBodies: config.transcoding.formBodies,
+      },
       unrouted: {
         method: unrouted,
         handler: (error: RpcError) => compose(around, () => Promise.reject(error)),
@@ -73,24 +85,18 @@ export function buildSnapshot(options: SnapshotOptions): Snapshot {
 }
 
 class RouteBuilder {
+  /** Those of the gateway as a whole. */
   readonly codecs: Codecs;
   readonly cors: Cors | undefined;
   readonly #options: SnapshotOptions;
-  readonly #transcoding: TranscodeOptions;
   readonly #served = new Map<PlannedMethod, ServedMethod>();
+  /** By their options: routes that differ in nothing share them. */
+  readonly #codecs = new Map<string, Codecs>();
 
   constructor(options: SnapshotOptions) {
-    const { config, schema } = options.plan;
-    const { emitDefaults, enumsAsInts, protoNames, unknownFields, unknownQuery, ignoredParameters } =
-      config.transcoding;
+    const { config } = options.plan;
     this.#options = options;
-    this.#transcoding = { unknownQuery, ignoredParameters, unexpectedBody: "reject" };
-    this.codecs = createCodecs(schema.registry, {
-      emitDefaults,
-      enumsAsInts,
-      protoNames,
-      ignoreUnknownFields: unknownFields === "ignore",
-    });
+    this.codecs = this.#codecsFor(config.transcoding);
     this.cors = corsOf(config);
   }
 
@@ -98,7 +104,8 @@ class RouteBuilder {
     return new LazyMethodRoute(
       planned.method.path,
       () => this.#serve(planned),
-      () => this.#compile(plainRule(planned.method)),
+      (numbers) => this.#compile(planned, plainRule(planned.method), numbers),
+      answersOf(this.#transcoding(planned)),
     );
   }
 
@@ -106,12 +113,31 @@ class RouteBuilder {
     return new LazyMethodRoute(
       rule.template.text,
       () => this.#serve(planned),
-      () => this.#compile(rule),
+      (numbers) => this.#compile(planned, rule, numbers),
+      answersOf(this.#transcoding(planned)),
     );
   }
 
-  #compile(rule: HttpRule): Transcoder {
-    return compileTranscoder(rule, this.codecs, this.#transcoding);
+  #transcoding({ route }: PlannedMethod): CallTranscoding {
+    return route?.transcoding ?? this.#options.plan.config.transcoding;
+  }
+
+  #compile(planned: PlannedMethod, rule: HttpRule, numbers: boolean): Transcoder {
+    const transcoding = this.#transcoding(planned);
+    const codecs = this.#codecsFor(numbers ? { ...transcoding, enumsAsInts: true } : transcoding);
+    const { repeatedInPath } = this.#options.plan.config.transcoding;
+    return compileTranscoder(rule, codecs, transcodeOptions(transcoding, repeatedInPath));
+  }
+
+  #codecsFor(transcoding: CallTranscoding): Codecs {
+    const options = codecOptions(transcoding);
+    const key = JSON.stringify(options);
+    let codecs = this.#codecs.get(key);
+    if (codecs === undefined) {
+      codecs = createCodecs(this.#options.plan.schema.registry, options);
+      this.#codecs.set(key, codecs);
+    }
+    return codecs;
   }
 
   #serve(planned: PlannedMethod): ServedMethod {
@@ -127,14 +153,15 @@ class RouteBuilder {
     const { live, observing, plan } = this.#options;
     const { method, access, route, timeoutMs } = planned;
     const upstream = live.upstream(planned.upstream.name);
-    const output = this.codecs.message(method.descriptor.output);
+    const codecs = this.#codecsFor(this.#transcoding(planned));
+    const output = codecs.message(method.descriptor.output);
     const limits = plan.config.limits;
     const filters = pipeline({ method, access, route, timeoutMs, upstream, limits }, observing, live);
     const { bodyBytes, messageBytes } = plan.config.listen.limits;
     return {
       method,
       handler: compose(filters, upstream.channel.handler(output)),
-      input: this.codecs.message(method.descriptor.input),
+      input: codecs.message(method.descriptor.input),
       output,
       messageBytes,
       bodyBytes,
@@ -147,13 +174,21 @@ class RouteBuilder {
 class LazyMethodRoute implements MethodRoute {
   readonly kind = "method";
   readonly template: string;
+  readonly answers: AnswerOptions;
   readonly #makeServed: () => ServedMethod;
-  readonly #makeTranscoder: () => Transcoder;
+  readonly #makeTranscoder: (numbers: boolean) => Transcoder;
   #served: ServedMethod | undefined;
   #transcoder: Transcoder | undefined;
+  #numbersTranscoder: Transcoder | undefined;
 
-  constructor(template: string, makeServed: () => ServedMethod, makeTranscoder: () => Transcoder) {
+  constructor(
+    template: string,
+    makeServed: () => ServedMethod,
+    makeTranscoder: (numbers: boolean) => Transcoder,
+    answers: AnswerOptions,
+  ) {
     this.template = template;
+    this.answers = answers;
     this.#makeServed = makeServed;
     this.#makeTranscoder = makeTranscoder;
   }
@@ -164,8 +199,13 @@ class LazyMethodRoute implements MethodRoute {
   }
 
   get transcoder(): Transcoder {
-    this.#transcoder ??= this.#makeTranscoder();
+    this.#transcoder ??= this.#makeTranscoder(false);
     return this.#transcoder;
+  }
+
+  get numbersTranscoder(): Transcoder {
+    this.#numbersTranscoder ??= this.#makeTranscoder(true);
+    return this.#numbersTranscoder;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, getExtension, hasExtension } from "@bufbuild/protobuf";
+import type { MethodOptions } from "@bufbuild/protobuf/wkt";
 import { http } from "#gen/google/api/annotations_pb";
 import type { HttpRule as HttpRuleProto } from "#gen/google/api/http_pb";
 import {
@@ -23,6 +24,29 @@ export interface HttpRule {
   readonly body: "*" | DescField | undefined;
   /** The field that is the answer; undefined for the whole message. */
   readonly responseBody: DescField | undefined;
+  /** Where the rule stands, if that is not in the schema. */
+  readonly configuredAt: SourceLocation | undefined;
+}
+
+/** A binding as it is written, unchecked. */
+export interface HttpBinding {
+  /** In upper case; undefined when none is said, or more than one. */
+  readonly httpMethod: string | undefined;
+  readonly path: string;
+  /** As in `google.api.HttpRule`. */
+  readonly body: string;
+  readonly responseBody: string;
+}
+
+/** Rules that count instead of a method's annotations. */
+export interface ConfiguredRule extends SourceLocation {
+  readonly bindings: readonly HttpBinding[];
+}
+
+export interface HttpRuleOptions {
+  readonly configured?: ConfiguredRule | undefined;
+  /** Paths may hold repeated fields, their values separated somehow. Default false. */
+  readonly repeatedInPath?: boolean | undefined;
 }
 
 export interface HttpRules {
@@ -48,32 +72,56 @@ const scalarMessages: ReadonlySet<string> = new Set([
 
 class RuleError extends Error {}
 
-/** The HTTP rules that a method is annotated with (google/api/http.proto); none when it is not. */
-export function httpRules(method: Method): HttpRules {
+/** The HTTP rules of a method: those of the configuration, or else its annotations (google/api/http.proto). */
+export function httpRules(
+  method: Method,
+  { configured, repeatedInPath = false }: HttpRuleOptions = {},
+): HttpRules {
   const { options, input, output } = outlineOf(method);
-  if (options === undefined || !hasExtension(options, http)) return { rules: [], problems: [] };
-  const first = getExtension(options, http);
-  const rules: HttpRule[] = [];
   const problems: Problem[] = [];
-  for (const proto of [first, ...first.additionalBindings]) {
+  const at = configured ?? method.location;
+  const report = (severity: Problem["severity"], message: string): void => {
+    problems.push(problem(method, at, severity, message));
+  };
+  const bindings = configured?.bindings ?? annotatedBindings(options, report);
+  const rules: HttpRule[] = [];
+  for (const binding of bindings) {
     try {
-      if (proto !== first && proto.additionalBindings.length > 0) {
-        throw new RuleError("an additional binding may not have additional bindings of its own");
-      }
-      const rule = checkRule(method, proto, input, output);
-      if (rule.template.irregular) {
-        problems.push(
-          problem(method, "warning", `${rule.template.text}: segments after ** are outside of the grammar`),
-        );
+      const rule = checkRule(method, binding, { input, output, repeatedInPath, configuredAt: configured });
+      const { text, irregular } = rule.template;
+      if (irregular) report("warning", `${text}: segments after ** are outside of the grammar`);
+      if (rule.httpMethod === "GET" && binding.body !== "") {
+        report("warning", `${text}: a GET with a body, which many clients cannot send and proxies drop`);
       }
       rules.push(rule);
     } catch (error) {
       if (!(error instanceof RuleError || error instanceof TemplateError)) throw error;
-      const path = pathOf(proto);
-      problems.push(problem(method, "error", `${path === undefined ? "" : `${path}: `}${error.message}`));
+      report("error", `${binding.path === "" ? "" : `${binding.path}: `}${error.message}`);
     }
   }
   return { rules, problems };
+}
+
+function annotatedBindings(
+  options: MethodOptions | undefined,
+  report: (severity: Problem["severity"], message: string) => void,
+): HttpBinding[] {
+  if (options === undefined || !hasExtension(options, http)) return [];
+  const first = getExtension(options, http);
+  for (const additional of first.additionalBindings) {
+    if (additional.additionalBindings.length > 0) {
+      report(
+        "error",
+        `${pathOf(additional)}: an additional binding may not have additional bindings of its own`,
+      );
+    }
+  }
+  return [first, ...first.additionalBindings].map((rule) => ({
+    httpMethod: (rule.pattern.case === "custom" ? rule.pattern.value.kind : rule.pattern.case)?.toUpperCase(),
+    path: pathOf(rule),
+    body: rule.body,
+    responseBody: rule.responseBody,
+  }));
 }
 
 /** The rule of a method at `POST /pkg.Service/Method`, which every method has. */
@@ -85,11 +133,16 @@ export function plainRule(method: Method): HttpRule {
     bindings: [],
     body: "*",
     responseBody: undefined,
+    configuredAt: undefined,
   };
 }
 
-function problem(method: Method, severity: Problem["severity"], message: string): Problem {
-  const at: SourceLocation | undefined = method.location;
+function problem(
+  method: Method,
+  at: SourceLocation | undefined,
+  severity: Problem["severity"],
+  message: string,
+): Problem {
   return {
     severity,
     message: `${method.name}: ${message}`,
@@ -97,32 +150,37 @@ function problem(method: Method, severity: Problem["severity"], message: string)
   };
 }
 
-function pathOf({ pattern }: HttpRuleProto): string | undefined {
-  if (pattern.case === undefined) return undefined;
+function pathOf({ pattern }: HttpRuleProto): string {
+  if (pattern.case === undefined) return "";
   return pattern.case === "custom" ? pattern.value.path : pattern.value;
+}
+
+interface RuleContext {
+  readonly input: MessageOutline;
+  readonly output: MessageOutline;
+  readonly repeatedInPath: boolean;
+  readonly configuredAt: SourceLocation | undefined;
 }
 
 /** Checks a rule against outlines: a large schema has many methods whose descriptors nobody ever needs. */
 function checkRule(
   method: Method,
-  proto: HttpRuleProto,
-  input: MessageOutline,
-  output: MessageOutline,
+  binding: HttpBinding,
+  { input, output, repeatedInPath, configuredAt }: RuleContext,
 ): HttpRule {
-  const { pattern } = proto;
-  if (pattern.case === undefined) throw new RuleError("an HTTP rule without a path");
-  const httpMethod = (pattern.case === "custom" ? pattern.value.kind : pattern.case).toUpperCase();
+  const { httpMethod, path, body, responseBody } = binding;
+  if (httpMethod === undefined) throw new RuleError("an HTTP rule needs one HTTP method with a path");
   if (!/^(?:[A-Z][A-Z0-9_-]*|\*)$/.test(httpMethod)) throw new RuleError("a custom rule needs a kind");
-  const template = parseTemplate(pathOf(proto) ?? "");
-  for (const { fieldPath } of template.variables) checkPath(input, fieldPath);
-  if (proto.body !== "" && proto.body !== "*") {
-    const { name } = topLevel(input, proto.body, "body");
+  const template = parseTemplate(path);
+  for (const { fieldPath } of template.variables) checkPath(input, fieldPath, repeatedInPath);
+  if (body !== "" && body !== "*") {
+    const { name } = topLevel(input, body, "body");
     if (template.variables.some(({ fieldPath }) => fieldPath.length === 1 && fieldPath[0] === name)) {
       throw new RuleError(`${name} is both in the path and the body`);
     }
   }
-  if (proto.responseBody !== "") topLevel(output, proto.responseBody, "response_body");
-  return new CheckedRule(method, httpMethod, template, proto);
+  if (responseBody !== "") topLevel(output, responseBody, "response_body");
+  return new CheckedRule(method, httpMethod, template, binding, configuredAt);
 }
 
 function topLevel(type: MessageOutline, name: string, what: string): FieldOutline {
@@ -132,13 +190,13 @@ function topLevel(type: MessageOutline, name: string, what: string): FieldOutlin
   throw new RuleError(`${what}: ${type.typeName} has no field ${name}${hint}`);
 }
 
-function checkPath(type: MessageOutline, path: readonly string[]): void {
+function checkPath(type: MessageOutline, path: readonly string[], repeatedInPath: boolean): void {
   let message: MessageOutline | undefined = type;
   for (const [index, name] of path.entries()) {
     const found: FieldOutline | undefined = message?.field(name);
     if (message === undefined) throw new RuleError(`${path.slice(0, index).join(".")} is no message`);
     if (found === undefined) throw new RuleError(`${message.typeName} has no field ${name}`);
-    if (found.repeated) {
+    if (found.repeated && !(repeatedInPath && index === path.length - 1 && found.message === undefined)) {
       throw new RuleError(`${path.join(".")}: a repeated field cannot be in the path`);
     }
     message = found.message;
@@ -156,14 +214,22 @@ class CheckedRule implements HttpRule {
   readonly method: Method;
   readonly httpMethod: string;
   readonly template: Template;
-  readonly #proto: HttpRuleProto;
+  readonly configuredAt: SourceLocation | undefined;
+  readonly #binding: HttpBinding;
   #fields: RuleFields | undefined;
 
-  constructor(method: Method, httpMethod: string, template: Template, proto: HttpRuleProto) {
+  constructor(
+    method: Method,
+    httpMethod: string,
+    template: Template,
+    binding: HttpBinding,
+    configuredAt: SourceLocation | undefined,
+  ) {
     this.method = method;
     this.httpMethod = httpMethod;
     this.template = template;
-    this.#proto = proto;
+    this.#binding = binding;
+    this.configuredAt = configuredAt;
   }
 
   get bindings(): RuleFields["bindings"] {
@@ -183,7 +249,7 @@ class CheckedRule implements HttpRule {
 
   #resolve(): RuleFields {
     const { input, output } = this.method.descriptor;
-    const { body, responseBody } = this.#proto;
+    const { body, responseBody } = this.#binding;
     return {
       bindings: this.template.variables.map(({ fieldPath }) => fieldsOf(input, fieldPath)),
       body: body === "*" ? "*" : fieldOf(input, body),

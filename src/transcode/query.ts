@@ -19,14 +19,14 @@ export interface ParameterTarget {
   readonly mapKey: string | undefined;
 }
 
-/** Decodes a query by the rules of HTML forms: `&` separates, `+` is a space, escapes are undone once. */
-export function parseQuery(query: string): Parameter[] | Violation {
+/** Decodes a query by the rules of HTML forms: `&` separates, `+` is a space unless it shall not, escapes are undone once. */
+export function parseQuery(query: string, plusIsSpace = true): Parameter[] | Violation {
   const parameters: Parameter[] = [];
   for (const pair of query.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
-    const key = decode(equals < 0 ? pair : pair.slice(0, equals));
-    const value = equals < 0 ? "" : decode(pair.slice(equals + 1));
+    const key = decode(equals < 0 ? pair : pair.slice(0, equals), plusIsSpace);
+    const value = equals < 0 ? "" : decode(pair.slice(equals + 1), plusIsSpace);
     if (key === undefined) return { field: "", description: "the name of a parameter has an invalid escape" };
     if (value === undefined) return { field: key, description: "the value has an invalid escape" };
     parameters.push({ key, value });
@@ -37,10 +37,10 @@ export function parseQuery(query: string): Parameter[] | Violation {
   return parameters;
 }
 
-function decode(text: string): string | undefined {
+function decode(text: string, plusIsSpace: boolean): string | undefined {
   if (!text.includes("%") && !text.includes("+")) return text;
   try {
-    return decodeURIComponent(text.replaceAll("+", " "));
+    return decodeURIComponent(plusIsSpace ? text.replaceAll("+", " ") : text);
   } catch {
     return undefined;
   }

@@ -1,6 +1,15 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { Codecs } from "#codec";
+import { fromGoValue } from "./go-value.ts";
+
+/** How a text stands for a value. */
+export interface TextValueOptions {
+  readonly codecs: Codecs;
+  /** Also as Go writes values. */
+  readonly go: boolean;
+  readonly inPath: boolean;
+}
 
 /** A value in a path or query that its field cannot take. The text is fit for callers. */
 export class TextValueError extends Error {
@@ -41,12 +50,12 @@ const jsonMessages: ReadonlySet<string> = new Set([
  *
  * @throws TextValueError or what the codec throws
  */
-export function encodeText(field: DescField, text: string, codecs: Codecs): Uint8Array {
+export function encodeText(field: DescField, text: string, options: TextValueOptions): Uint8Array {
   if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
     return new BinaryWriter().tag(field.number, WireType.LengthDelimited).string(text).finish();
   }
-  const json = jsonOf(field, text);
-  return codecs.field(field).fromJson(Buffer.from(field.fieldKind === "list" ? `[${json}]` : json));
+  const json = jsonOf(field, text, options);
+  return options.codecs.field(field).fromJson(Buffer.from(field.fieldKind === "list" ? `[${json}]` : json));
 }
 
 /** The same for one entry of a map. */
@@ -54,13 +63,15 @@ export function encodeEntry(
   field: DescField & { fieldKind: "map" },
   key: string,
   text: string,
-  codecs: Codecs,
+  options: TextValueOptions,
 ): Uint8Array {
-  return codecs.field(field).fromJson(Buffer.from(`{${JSON.stringify(key)}:${jsonOf(field, text)}}`));
+  const json = `{${JSON.stringify(key)}:${jsonOf(field, text, options)}}`;
+  return options.codecs.field(field).fromJson(Buffer.from(json));
 }
 
 /** The JSON of one element. */
-function jsonOf(field: DescField, text: string): string {
+function jsonOf(field: DescField, given: string, { go, inPath }: TextValueOptions): string {
+  const text = go ? fromGoValue(field, given, inPath) : given;
   if (field.scalar !== undefined) return scalarJson(field.scalar, text);
   if (field.enum !== undefined) {
     if (integer.test(text)) return String(Number(text));

@@ -7,8 +7,8 @@ import { badRequest, fromCodecError, type Violation } from "./errors.ts";
 import { encodeMask, pathsOfBody, updateMaskOf } from "./field-mask.ts";
 import type { TranscodeOptions } from "./options.ts";
 import { type Parameter, parseQuery, resolveParameter } from "./query.ts";
-import { encodeEntry, encodeText, TextValueError } from "./text-value.ts";
-import { fieldParts, nestedMessage, wrap } from "./wire.ts";
+import { encodeEntry, encodeText, TextValueError, type TextValueOptions } from "./text-value.ts";
+import { fieldParts, nestedMessage, withoutField, wrap } from "./wire.ts";
 
 /** What an HTTP answer holds. */
 export interface TranscodedResponse {
@@ -22,13 +22,15 @@ export interface Transcoder {
   /** The request body is bytes of any type (`google.api.HttpBody`) instead of JSON. */
   readonly inputIsHttpBody: boolean;
   readonly outputIsHttpBody: boolean;
+  /** A body means nothing here, so that nobody needs to read it. */
+  readonly ignoresBody: boolean;
   /**
    * The request message, or the first of a stream, on the wire.
    *
    * @param captures the decoded values of the template's variables, in its order
    * @param query raw, without the question mark
    * @param body undefined when the request has none
-   * @param contentType of the body; only HttpBody has a use for it
+   * @param contentType of the body: `application/protobuf` for the binary form, anything for HttpBody, else JSON
    * @throws RpcError INVALID_ARGUMENT with `google.rpc.BadRequest`
    */
   request(
@@ -48,6 +50,16 @@ export interface Transcoder {
   response(wire: Uint8Array): TranscodedResponse;
 }
 
+/** Of Google's APIs; those with a dollar sign are nobody's field. */
+const systemNames: ReadonlySet<string> = new Set([
+  "alt",
+  "fields",
+  "prettyPrint",
+  "$alt",
+  "$fields",
+  "$prettyPrint",
+]);
+
 const httpBody = HttpBodySchema.typeName;
 const json = "application/json";
 const nothing = new Uint8Array(0);
@@ -60,11 +72,16 @@ class RuleTranscoder implements Transcoder {
   readonly rule: HttpRule;
   readonly inputIsHttpBody: boolean;
   readonly outputIsHttpBody: boolean;
+  readonly ignoresBody: boolean;
   readonly #input: DescMessage;
   readonly #codecs: Codecs;
   readonly #options: TranscodeOptions;
   readonly #response: (wire: Uint8Array) => Uint8Array;
   readonly #httpBodyField: DescField | undefined;
+  /** What the body gives: that of the rule, or everything where a body without a rule is merged. */
+  readonly #bodyOf: "*" | DescField | undefined;
+  readonly #pathValues: TextValueOptions;
+  readonly #queryValues: TextValueOptions;
   readonly #mask: DescField | undefined;
 
   constructor(rule: HttpRule, codecs: Codecs, options: TranscodeOptions) {
@@ -73,6 +90,11 @@ class RuleTranscoder implements Transcoder {
     this.#options = options;
     const { input, output } = rule.method.descriptor;
     this.#input = input;
+    this.#bodyOf = rule.body ?? (options.unexpectedBody === "merge" ? "*" : undefined);
+    this.ignoresBody = rule.body === undefined && options.unexpectedBody === "ignore";
+    const go = options.parameterValues === "go";
+    this.#pathValues = { codecs, go, inPath: true };
+    this.#queryValues = { codecs, go, inPath: false };
     const body =
       rule.body === "*" ? input : rule.body?.fieldKind === "message" ? rule.body.message : undefined;
     this.inputIsHttpBody = body?.typeName === httpBody;
@@ -97,12 +119,13 @@ class RuleTranscoder implements Transcoder {
     body: Uint8Array | undefined,
     contentType: string | undefined,
   ): Uint8Array {
+    const { rule } = this;
     const content = this.#isBlank(body) ? undefined : body;
     const base = content === undefined ? nothing : this.#body(content, contentType);
     if (captures.length === 0 && query === "" && this.#mask === undefined) return base;
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
-    const given = this.#bindQuery(query, base, parts, true);
+    const given = this.#bindQuery(query, base, parts, rule.body !== undefined);
     if (this.#mask !== undefined && content !== undefined && !given.has(this.#mask)) {
       this.#fillMask(this.#mask, content, base, parts);
     }
@@ -151,9 +174,9 @@ class RuleTranscoder implements Transcoder {
   }
 
   #body(body: Uint8Array, contentType: string | undefined): Uint8Array {
-    const { rule } = this;
-    if (rule.body === undefined) {
-      if (this.#options.unexpectedBody === "ignore") return nothing;
+    const given = this.#bodyOf;
+    if (given === undefined) {
+      if (this.ignoresBody) return nothing;
       throw new RpcError(Code.INVALID_ARGUMENT, "this path takes no body", { reason: "body_not_allowed" });
     }
     if (this.inputIsHttpBody) {
@@ -161,22 +184,23 @@ class RuleTranscoder implements Transcoder {
       const wire = toBinary(HttpBodySchema, message);
       return this.#httpBodyField === undefined ? wire : wrap(wire, [this.#httpBodyField]);
     }
-    const prefix = rule.body === "*" ? "" : rule.body.name;
+    if (contentType !== undefined && wireType.test(contentType)) return wireBody(body, given);
+    const prefix = given === "*" ? "" : given.name;
     try {
-      return (rule.body === "*" ? this.#codecs.message(this.#input) : this.#codecs.field(rule.body)).fromJson(
-        body,
-      );
+      return (given === "*" ? this.#codecs.message(this.#input) : this.#codecs.field(given)).fromJson(body);
     } catch (error) {
       throw fromCodecError(error, prefix);
     }
   }
 
   #bindPath(captures: readonly string[], body: Uint8Array, parts: Uint8Array[]): void {
+    const wins = this.#options.fieldConflicts === "path";
     for (const [index, path] of this.rule.bindings.entries()) {
       const leaf = path.at(-1) as DescField;
       const name = path.map((field) => field.name).join(".");
-      const value = this.#encode(leaf, captures[index] ?? "", name, "malformed_path");
-      if (body.length > 0 && this.#standsInBody(path, body, value, name)) continue;
+      const value = this.#encode(leaf, captures[index] ?? "", name);
+      if (wins && body.length > 0) parts[0] = withoutField(parts[0] ?? body, path);
+      else if (body.length > 0 && this.#standsInBody(path, body, value, name)) continue;
       parts.push(wrap(value.length === 0 ? nothing : value, path.slice(0, -1)));
     }
   }
@@ -207,7 +231,7 @@ class RuleTranscoder implements Transcoder {
   #bindQuery(query: string, body: Uint8Array, parts: Uint8Array[], byRule: boolean): Set<DescField> {
     const given = new Set<DescField>();
     if (query === "") return given;
-    const parameters = parseQuery(query);
+    const parameters = parseQuery(query, this.#options.plusInQuery === "space");
     if (!Array.isArray(parameters)) throw badRequest("malformed_query", [parameters as Violation]);
     const violations: Violation[] = [];
     const seen: (readonly DescField[])[] = [];
@@ -230,6 +254,7 @@ class RuleTranscoder implements Transcoder {
   ): Violation | undefined {
     const found = resolveParameter(this.#input, key);
     if (found === undefined) {
+      if (this.#options.systemParameters && systemNames.has(key)) return undefined;
       return this.#options.unknownQuery === "ignore"
         ? undefined
         : { field: key, description: "no such parameter" };
@@ -238,13 +263,16 @@ class RuleTranscoder implements Transcoder {
     const { path, mapKey } = found;
     const first = path[0] as DescField;
     const leaf = path.at(-1) as DescField;
-    if (byRule && this.rule.body === "*")
-      return { field: key, description: "the whole message comes from the body" };
-    if (byRule && this.rule.body === first)
-      return { field: key, description: `${first.name} comes from the body` };
+    if (byRule && (this.rule.body === "*" || this.rule.body === first)) {
+      if (this.#options.queryBesideBody === "ignore") return undefined;
+      const what = this.rule.body === "*" ? "the whole message" : first.name;
+      return { field: key, description: `${what} comes from the body` };
+    }
+    const inPath = "the path gives its value";
     const clash =
-      clashOf(path, this.rule.bindings, "the path gives its value", false) ??
+      clashOf(path, this.rule.bindings, inPath, false) ??
       clashOf(path, seen, "it is given twice", leaf.fieldKind === "list" || leaf.fieldKind === "map");
+    if (clash === inPath && this.#options.fieldConflicts === "path") return undefined;
     if (clash !== undefined) return { field: key, description: clash };
     for (const sibling of first.oneof?.fields ?? []) {
       if (sibling !== first && body.length > 0 && fieldParts(body, sibling.number) !== undefined) {
@@ -256,8 +284,8 @@ class RuleTranscoder implements Transcoder {
     try {
       const wire =
         leaf.fieldKind === "map"
-          ? encodeEntry(leaf, mapKey ?? "", value, this.#codecs)
-          : encodeText(leaf, value, this.#codecs);
+          ? encodeEntry(leaf, mapKey ?? "", value, this.#queryValues)
+          : encodeText(leaf, value, this.#queryValues);
       if (!byRule && body.length > 0 && this.#standsInBody(path, body, wire, key)) return undefined;
       parts.push(wrap(wire, path.slice(0, -1)));
       return undefined;
@@ -266,11 +294,16 @@ class RuleTranscoder implements Transcoder {
     }
   }
 
-  #encode(leaf: DescField, text: string, name: string, reason: "malformed_path"): Uint8Array {
+  #encode(leaf: DescField, text: string, name: string): Uint8Array {
+    const { repeatedSeparator } = this.#options;
     try {
-      return encodeText(leaf, text, this.#codecs);
+      if (leaf.fieldKind !== "list" || repeatedSeparator === undefined) {
+        return encodeText(leaf, text, this.#pathValues);
+      }
+      const elements = text === "" ? [] : text.split(repeatedSeparator);
+      return Buffer.concat(elements.map((element) => encodeText(leaf, element, this.#pathValues)));
     } catch (error) {
-      throw badRequest(reason, [{ field: name, description: faultOf(error) }], error);
+      throw badRequest("malformed_path", [{ field: name, description: faultOf(error) }], error);
     }
   }
 
@@ -285,6 +318,28 @@ class RuleTranscoder implements Transcoder {
       .map((path) => path.slice(within.length));
     parts.push(encodeMask(mask, pathsOfBody(content, rule.body.message, new Set(bound))));
   }
+}
+
+const wireType = /^\s*application\/(?:x-)?protobuf\s*(?:;|$)/i;
+
+/** A body in the binary form. @throws RpcError for one that is none */
+function wireBody(body: Uint8Array, given: "*" | DescField): Uint8Array {
+  if (given !== "*" && given.fieldKind !== "message") {
+    throw new RpcError(Code.INVALID_ARGUMENT, `${given.name} is no message: its body must be JSON`, {
+      reason: "unsupported_media_type",
+      httpStatus: 415,
+    });
+  }
+  try {
+    fieldParts(body, 0);
+  } catch (error) {
+    throw badRequest(
+      "malformed_body",
+      [{ field: given === "*" ? "" : given.name, description: "the body is no message in the binary form" }],
+      error,
+    );
+  }
+  return given === "*" ? body : wrap(body, [given]);
 }
 
 function faultOf(error: unknown): string {

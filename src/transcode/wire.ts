@@ -56,3 +56,20 @@ export function nestedMessage(wire: Uint8Array, field: DescField): Uint8Array | 
 function tagLength(number: number): number {
   return new BinaryWriter().tag(number, WireType.EndGroup).finish().length;
 }
+
+/** A message without one field of it, or of a message within it. */
+export function withoutField(wire: Uint8Array, path: readonly DescField[]): Uint8Array {
+  const [field, ...within] = path;
+  if (field === undefined) return wire;
+  const parts: Uint8Array[] = [];
+  const reader = new BinaryReader(wire);
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const [number, type] = reader.tag();
+    reader.skip(type, number);
+    if (number !== field.number) parts.push(wire.subarray(start, reader.pos));
+  }
+  const nested = within.length === 0 ? undefined : nestedMessage(wire, field);
+  if (nested !== undefined) parts.push(wrap(withoutField(nested, within), [field]));
+  return Buffer.concat(parts);
+}

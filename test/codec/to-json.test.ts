@@ -218,7 +218,7 @@ describe.each(ways)("wire -> JSON, %s", (_name, options) => {
 
   test("prints what it is told to", () => {
     const type = messageType("protobuf_test_messages.proto3.ForeignMessage");
-    const all = { ...options, emitDefaults: true };
+    const all = { ...options, emitDefaults: "scalars" } as const;
     expect(printed(codecOf(type, all), Buffer.of())).toBe('{"c":0}');
     expect(printed(codecOf(type, all), varint(1, 0))).toBe('{"c":0}');
     const everything = JSON.parse(printed(codecOf(proto3, all), Buffer.of()));
@@ -230,6 +230,20 @@ describe.each(ways)("wire -> JSON, %s", (_name, options) => {
     });
     expect(everything).not.toHaveProperty("optionalNestedMessage");
     expect(everything).not.toHaveProperty("oneofUint32");
+    const unset = { ...options, emitDefaults: "all" } as const;
+    const json = JSON.parse(printed(codecOf(proto3, unset), varint(1, 5)));
+    expect(json).toMatchObject({
+      optionalInt32: 5,
+      optionalInt64: "0",
+      repeatedInt32: [],
+      optionalNestedMessage: null,
+    });
+    expect(json).not.toHaveProperty("oneofUint32");
+    const presence = JSON.parse(printed(codecOf(proto2, unset), bytes(18, varint(1, 7))));
+    expect(presence).toMatchObject({
+      optionalInt32: null,
+      optionalNestedMessage: { a: 7, corecursive: null },
+    });
     expect(printed(codecOf(proto3, { ...options, protoNames: true }), varint(1, 5))).toBe(
       '{"optional_int32":5}',
     );

@@ -40,7 +40,12 @@ describe("what may be written", () => {
       admin: { host: "127.0.0.1", port: 9901 },
       schema: [{ kind: "proto", dir: "/etc/proto" }],
       defaults: { timeout: 15_000 },
-      transcoding: { emitDefaults: false, unknownQuery: "reject", unknownFields: "reject" },
+      transcoding: {
+        preset: "strict",
+        emitDefaults: "none",
+        unknownQuery: "reject",
+        unknownFields: "reject",
+      },
       drain: 30_000,
     });
   });

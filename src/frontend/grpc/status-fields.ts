@@ -1,4 +1,5 @@
 import { Code, type Metadata, type RpcError } from "#rpc";
+import { percentEncode } from "../grpc-message.ts";
 import { statusToWire } from "../status.ts";
 
 const reserved: ReadonlySet<string> = new Set([
@@ -40,17 +41,4 @@ export function errorFields(error: RpcError): string[] {
   }
   appendGrpcMetadata(fields, error.metadata);
   return fields;
-}
-
-/** "PROTOCOL-HTTP2.md", Percent-Encoded: every byte but printable ASCII, and the percent sign itself. */
-function percentEncode(message: string): string {
-  if (/^[\x20-\x24\x26-\x7e]*$/.test(message)) return message;
-  let encoded = "";
-  for (const byte of Buffer.from(message)) {
-    encoded +=
-      byte >= 0x20 && byte <= 0x7e && byte !== 0x25
-        ? String.fromCharCode(byte)
-        : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
-  }
-  return encoded;
 }

@@ -1,12 +1,15 @@
-import type { Codec } from "#codec";
 import { Code, RpcError } from "#rpc";
+import type { Transcoder } from "#transcode";
 import type { RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import type { Match } from "../protocol.ts";
-import type { MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
-import { pathOf, queryOf } from "../target.ts";
+import type { ErrorOptions, MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
+import { queryOf } from "../target.ts";
+import type { JsonView } from "./json-view.ts";
 import { negotiate } from "./negotiate.ts";
+import { requested } from "./requested.ts";
 import { streamMediaTypes } from "./stream-format.ts";
+import { systemParameters } from "./system-parameters.ts";
 
 export interface MethodMatch extends Match {
   readonly kind: "method";
@@ -15,8 +18,13 @@ export interface MethodMatch extends Match {
   readonly captures: readonly string[];
   /** What the client takes, of what this method can give; unused where the method itself decides (HttpBody). */
   readonly mediaType: string;
-  /** For the details of an error told in band. */
-  readonly any: Codec;
+  /** The route's own, or the one that the caller asked for. */
+  readonly transcoder: Transcoder;
+  readonly view: JsonView | undefined;
+  /** The body is a form, and means what a query means. */
+  readonly formIsQuery: boolean;
+  /** For errors told in band. */
+  readonly errors: ErrorOptions;
 }
 
 export interface PassThroughMatch extends Match {
@@ -30,7 +38,7 @@ const unaryMediaTypes = ["application/json", "application/x-protobuf", "applicat
 
 /** Finds the route of a request and what to answer it with. @throws RpcError 400, 404, 405 or 406 */
 export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
-  const found = routes.table.match(head.method, pathOf(head.target));
+  const { found, formIsQuery } = requested(head, routes);
   switch (found.kind) {
     case "malformed":
       throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
@@ -55,12 +63,17 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
   if (route.kind === "passthrough") {
     return { kind: "passthrough", route, handler: route.handler, template: route.template, cors: route.cors };
   }
+  const { systemParameters: heeded } = route.answers;
+  const system = heeded ? systemParameters(queryOf(head.target), route.transcoder.rule) : undefined;
   return {
     kind: "method",
     route,
-    any: routes.any,
+    errors: routes.errors,
     captures: found.captures,
-    mediaType: acceptable(head, route),
+    formIsQuery,
+    mediaType: system?.wire === true ? "application/x-protobuf" : acceptable(head, route),
+    transcoder: system?.numbers === true ? route.numbersTranscoder : route.transcoder,
+    view: system?.view,
     handler: route.served.handler,
     template: route.template,
     cors: route.served.cors,
@@ -77,7 +90,7 @@ function acceptable(head: RequestHead, route: MethodRoute): string {
   if (route.transcoder.outputIsHttpBody) return "*/*";
   const { kind } = route.served.method;
   const streams = kind === "server_streaming" || kind === "bidi_streaming";
-  const offers = streams ? streamMediaTypes : unaryMediaTypes;
+  const offers = streams ? streamMediaTypes(route.answers.streamFormat) : unaryMediaTypes;
   const mediaType = negotiate(withoutProblem(field(head.fields, "accept")), offers);
   if (mediaType !== undefined) return mediaType;
   throw new RpcError(Code.INVALID_ARGUMENT, `this path can answer with ${offers.join(", ")}`, {

@@ -1,5 +1,6 @@
 import { type Call, Code, type Context, type Payload, type Reply, RpcError, type UnaryReply } from "#rpc";
-import { errorAnswer } from "../error-answer.ts";
+import type { TranscodedResponse } from "#transcode";
+import { errorAnswer, errorJson } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { fieldValues } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
@@ -7,8 +8,8 @@ import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
-import { statusToJson } from "../status.ts";
 import { type Coding, leastCompressed, negotiateCoding } from "./accept-encoding.ts";
+import { viewJson } from "./json-view.ts";
 import { type MethodMatch, matchRoute, type RestMatch } from "./match.ts";
 import { answerOptions } from "./options.ts";
 import { manyRequests, oneRequest, singleRequest } from "./requests.ts";
@@ -41,7 +42,7 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
     },
     fail(exchange, error, routes, context, match) {
       const cors = match === undefined ? routes.cors : match.cors;
-      const answer = errorAnswer(error, { head: exchange.head, context, any: routes.any, cors });
+      const answer = errorAnswer(error, { head: exchange.head, context, errors: routes.errors, cors });
       exchange.respond(answer.status, answer.fields, answer.body);
     },
   };
@@ -80,10 +81,17 @@ function writeUnary(
   context: Context,
   reply: UnaryReply,
 ): Promise<void> | undefined {
-  const { transcoder } = match.route;
+  const { transcoder } = match;
+  if (isNoContent(match)) {
+    const fields = commonFields(exchange.head, match, context);
+    appendMetadata(fields, reply.header);
+    appendMetadata(fields, reply.trailer);
+    exchange.respond(204, fields);
+    return undefined;
+  }
   const answer = wantsWire(match)
     ? { contentType: match.mediaType, body: reply.response.proto() }
-    : transcoder.response(reply.response.proto());
+    : shown(transcoder.response(reply.response.proto()), match);
   const fields = ["content-type", answer.contentType, ...commonFields(exchange.head, match, context)];
   if (transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
   appendMetadata(fields, reply.header);
@@ -98,6 +106,20 @@ function writeUnary(
   if (coding !== undefined) return respondEncoded(exchange, fields, answer.body, coding);
   exchange.respond(200, fields, answer.body);
   return undefined;
+}
+
+/** A message without fields, which the configuration shows as no content at all. */
+function isNoContent({ route }: MethodMatch): boolean {
+  return (
+    route.answers.emptyIsNoContent &&
+    route.served.method.descriptor.output.typeName === "google.protobuf.Empty"
+  );
+}
+
+/** An answer as the caller wants to see it. */
+function shown(answer: TranscodedResponse, { view, transcoder }: MethodMatch): TranscodedResponse {
+  if (view === undefined || transcoder.outputIsHttpBody) return answer;
+  return { ...answer, body: viewJson(answer.body, view) };
 }
 
 function acceptEncoding(head: RequestHead): string | undefined {
@@ -149,12 +171,13 @@ function writeMany(
   context: Context,
   reply: Reply & { kind: "stream" },
 ) {
-  const { transcoder } = match.route;
+  const { transcoder } = match;
   return writeStream({
     exchange,
     reply,
     format: (first) => {
-      if (!transcoder.outputIsHttpBody) return streamFormat(match.mediaType);
+      if (!transcoder.outputIsHttpBody)
+        return streamFormat(match.route.answers.streamFormat, match.mediaType);
       const type =
         first === undefined ? "application/octet-stream" : transcoder.response(first.proto()).contentType;
       return rawFormat(type);
@@ -162,8 +185,8 @@ function writeMany(
     bytes: (payload: Payload, format: StreamFormat) =>
       format.payload === "wire" && !transcoder.outputIsHttpBody
         ? payload.proto()
-        : transcoder.response(payload.proto()).body,
+        : shown(transcoder.response(payload.proto()), match).body,
     fields: commonFields(exchange.head, match, context),
-    statusJson: (error) => statusToJson(error, match.any),
+    statusJson: (error) => errorJson(error, match.errors),
   });
 }

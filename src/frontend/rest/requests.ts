@@ -1,7 +1,7 @@
 import { Payload } from "#rpc";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
-import { queryOf } from "../target.ts";
+import { mediaType, queryOf } from "../target.ts";
 import { requireJson } from "./body.ts";
 import { decodedPieces, readDecoded, requireKnownEncoding } from "./content-encoding.ts";
 import { JsonSplitter } from "./json-splitter.ts";
@@ -13,9 +13,17 @@ export function singleRequest(exchange: Exchange, match: MethodMatch): Payload {
 }
 
 async function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<Uint8Array> {
-  const { transcoder, served } = match.route;
+  const { served } = match.route;
+  const { transcoder } = match;
   const query = queryOf(exchange.head.target);
-  if (!exchange.hasBody) return transcoder.request(match.captures, query, undefined, undefined);
+  if (!exchange.hasBody || (transcoder.ignoresBody && !match.formIsQuery)) {
+    return transcoder.request(match.captures, query, undefined, undefined);
+  }
+  if (match.formIsQuery) {
+    requireKnownEncoding(exchange.head);
+    const form = Buffer.from(await readDecoded(exchange, served.bodyBytes)).toString("latin1");
+    return transcoder.request(match.captures, query === "" ? form : `${query}&${form}`, undefined, undefined);
+  }
   checkBody(exchange, match);
   const body = await readDecoded(exchange, served.bodyBytes);
   return transcoder.request(match.captures, query, body, field(exchange.head.fields, "content-type"));
@@ -29,7 +37,8 @@ export async function* oneRequest(exchange: Exchange, match: MethodMatch): Async
 /** The request messages of a method that streams them, each as soon as its last byte is there. */
 export async function* manyRequests(exchange: Exchange, match: MethodMatch): AsyncGenerator<Payload> {
   checkBody(exchange, match);
-  const { transcoder, served } = match.route;
+  const { served } = match.route;
+  const { transcoder } = match;
   const query = queryOf(exchange.head.target);
   const contentType = field(exchange.head.fields, "content-type");
   let first = true;
@@ -47,7 +56,7 @@ export async function* manyRequests(exchange: Exchange, match: MethodMatch): Asy
 
 function bodies(exchange: Exchange, match: MethodMatch): AsyncIterable<Uint8Array> {
   if (!exchange.hasBody) return none();
-  return match.route.transcoder.inputIsHttpBody
+  return match.transcoder.inputIsHttpBody
     ? decodedPieces(exchange)
     : split(exchange, match.route.served.messageBytes);
 }
@@ -63,7 +72,7 @@ async function* split(exchange: Exchange, limit: number): AsyncGenerator<Uint8Ar
 
 function checkBody(exchange: Exchange, match: MethodMatch): void {
   if (!exchange.hasBody) return;
-  if (match.route.transcoder.inputIsHttpBody) requireKnownEncoding(exchange.head);
+  if (match.transcoder.inputIsHttpBody) requireKnownEncoding(exchange.head);
   else requireJsonStream(exchange, match);
 }
 
@@ -74,5 +83,10 @@ function requireJsonStream(exchange: Exchange, match: MethodMatch): void {
   const type = field(exchange.head.fields, "content-type");
   if (streams && type !== undefined && /^application\/(?:x-)?(?:ndjson|jsonl|json-seq)\b/i.test(type)) {
     requireKnownEncoding(exchange.head);
-  } else requireJson(exchange.head);
+  } else if (!streams && isWire(type)) requireKnownEncoding(exchange.head);
+  else requireJson(exchange.head);
+}
+
+function isWire(contentType: string | undefined): boolean {
+  return contentType !== undefined && /^application\/(?:x-)?protobuf$/.test(mediaType(contentType));
 }

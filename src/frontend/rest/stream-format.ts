@@ -1,3 +1,5 @@
+import type { AnswerOptions } from "../routes.ts";
+
 /** How a stream of responses is laid out in one HTTP body. One object serves one stream, in order. */
 export interface StreamFormat {
   readonly mediaType: string;
@@ -87,19 +89,53 @@ export function rawFormat(mediaType: string): StreamFormat {
   };
 }
 
-const formats: Readonly<Record<string, () => StreamFormat>> = {
-  "application/x-ndjson": ndjson,
-  "text/event-stream": sse,
-  "application/json": jsonArray,
-  "application/x-protobuf": delimited,
-};
+/** As grpc-gateway lays streams out: lines of `{"result":...}`, or at last `{"error":Status}`. */
+function results(mediaType: string): StreamFormat {
+  return {
+    mediaType,
+    fields: [],
+    payload: "json",
+    message: (json) => join(resultPrefix, json, resultSuffix),
+    end: () => undefined,
+    error: (status) => Buffer.from(`{"error":${status}}\n`),
+  };
+}
+
+const resultPrefix = Buffer.from('{"result":');
+const resultSuffix = Buffer.from("}\n");
+
+type Formats = Readonly<Record<string, () => StreamFormat>>;
 
 /** What a client may accept for a stream, in the order in which the gateway prefers them. */
-export const streamMediaTypes: readonly string[] = Object.keys(formats);
+const formats: Readonly<Record<AnswerOptions["streamFormat"], Formats>> = {
+  ndjson: {
+    "application/x-ndjson": ndjson,
+    "text/event-stream": sse,
+    "application/json": jsonArray,
+    "application/x-protobuf": delimited,
+  },
+  array: {
+    "application/json": jsonArray,
+    "application/x-ndjson": ndjson,
+    "text/event-stream": sse,
+    "application/x-protobuf": delimited,
+  },
+  "grpc-gateway": {
+    "application/json": () => results("application/json"),
+    "application/x-ndjson": () => results("application/x-ndjson"),
+    "text/event-stream": sse,
+    "application/x-protobuf": delimited,
+  },
+};
+
+/** The media types of a stream, in the order in which the gateway prefers them. */
+export function streamMediaTypes(preference: AnswerOptions["streamFormat"]): readonly string[] {
+  return Object.keys(formats[preference]);
+}
 
 /** The layout of a media type out of `streamMediaTypes`. */
-export function streamFormat(mediaType: string): StreamFormat {
-  return (formats[mediaType] ?? ndjson)();
+export function streamFormat(preference: AnswerOptions["streamFormat"], mediaType: string): StreamFormat {
+  return (formats[preference][mediaType] ?? ndjson)();
 }
 
 function join(...parts: readonly Uint8Array[]): Uint8Array {

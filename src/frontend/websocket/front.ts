@@ -105,7 +105,7 @@ export class WebSocketFront {
       const answer = errorAnswer(RpcError.from(thrown), {
         head: upgrade.head,
         context,
-        any: routes.any,
+        errors: routes.errors,
         cors,
       });
       upgrade.refuse(answer.status, answer.fields, answer.body);
