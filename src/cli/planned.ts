@@ -39,7 +39,8 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some(({ severity }) => severity === "error");
 }
 
-function relative(problem: Problem, cwd: string): Problem {
+function relative(given: Problem, cwd: string): Problem {
+  const problem = { ...given, message: given.message.replaceAll(`${cwd}${path.sep}`, "") };
   if (problem.file === undefined || !path.isAbsolute(problem.file)) return problem;
   const short = path.relative(cwd, problem.file);
   return { ...problem, file: short.startsWith("..") ? problem.file : short };

@@ -196,7 +196,7 @@ function checkPath(type: MessageOutline, path: readonly string[], repeatedInPath
     const found: FieldOutline | undefined = message?.field(name);
     if (message === undefined) throw new RuleError(`${path.slice(0, index).join(".")} is no message`);
     if (found === undefined) throw new RuleError(`${message.typeName} has no field ${name}`);
-    if (found.repeated && !(repeatedInPath && index === path.length - 1 && found.message === undefined)) {
+    if (found.repeated && !(repeatedInPath && index === path.length - 1 && found.scalar)) {
       throw new RuleError(`${path.join(".")}: a repeated field cannot be in the path`);
     }
     message = found.message;

@@ -56,8 +56,13 @@ export class IndexOutline implements MessageOutline {
 
   #outline({ name, label, type, typeName }: Field): FieldOutline {
     const repeated = label === labelRepeated;
-    const single = !repeated && (type === typeMessage || type === typeGroup);
-    return { name, repeated, message: single ? this.#find(typeName.replace(/^\./, "")) : undefined };
+    const scalar = type !== typeMessage && type !== typeGroup;
+    return {
+      name,
+      repeated,
+      scalar,
+      message: !repeated && !scalar ? this.#find(typeName.replace(/^\./, "")) : undefined,
+    };
   }
 }
 

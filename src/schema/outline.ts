@@ -12,6 +12,8 @@ export interface FieldOutline {
   readonly name: string;
   /** Whether it is a list or a map. */
   readonly repeated: boolean;
+  /** Whether its values are no messages. A map's are its entries. */
+  readonly scalar: boolean;
   /** The type of a field that is a single message. */
   readonly message: MessageOutline | undefined;
 }
@@ -34,6 +36,7 @@ export function outlineOfDescriptor(type: DescMessage): MessageOutline {
       return {
         name,
         repeated: field.fieldKind === "list" || field.fieldKind === "map",
+        scalar: field.message === undefined && field.fieldKind !== "map",
         message: field.fieldKind === "message" ? outlineOfDescriptor(field.message) : undefined,
       };
     },
