@@ -2,7 +2,7 @@ import { base64Text } from "./base64.ts";
 import { malformed, truncated } from "./fault.ts";
 import { copyText, doubleText, floatText } from "./float-text.ts";
 import { int32Text, int64Text, uint32Text, uint64Text } from "./integer-text.ts";
-import { memory } from "./memory.ts";
+import { memory, overflow } from "./memory.ts";
 import { type EnumPlan, type Kind, kind } from "./plan.ts";
 import { put, readLength, readVarint64 } from "./wire.ts";
 import { stringText } from "./wire-string.ts";
@@ -113,10 +113,14 @@ export function boolText(value: boolean, at: number): number {
   return at + 5;
 }
 
+/** A longer one needs room of its own. */
+const longestText = 256;
+
 /** Writes an enum value. One that is not declared is its number. */
 export function enumText(plan: EnumPlan, value: number, at: number): number {
   const text = plan.texts.get(value);
   if (text === undefined) return int32Text(value, at);
+  if (text.length > longestText && at + text.length > memory.limit) overflow();
   return put(text, at);
 }
 
