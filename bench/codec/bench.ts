@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type DescMessage, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { createCodecs } from "#codec";
+import { firstUse } from "./first-use.ts";
 import { protobufjsCodec } from "./protobufjs.ts";
 import { makeShapes, type Shape } from "./shapes.ts";
 
@@ -32,6 +33,15 @@ for (const direction of ["wire -> JSON", "JSON -> wire"] as const) {
   console.log("| --- | --- | --- | --- | --- | --- | --- | --- |");
   for (const shape of shapes) report(shape, direction);
   console.log("");
+}
+
+const [, nested] = shapes;
+if (nested !== undefined) {
+  const { toJson, fromJson } = firstUse(registry, nested);
+  console.log(`| microseconds, ${nested.name} | first message of the type | dearest of the next 19 |`);
+  console.log("| --- | --- | --- |");
+  console.log(`| wire -> JSON | ${Math.round(toJson.first)} | ${Math.round(toJson.dearest)} |`);
+  console.log(`| JSON -> wire | ${Math.round(fromJson.first)} | ${Math.round(fromJson.dearest)} |`);
 }
 
 function report(shape: Shape, direction: "wire -> JSON" | "JSON -> wire"): void {

@@ -5,7 +5,9 @@ import { normalizeLiteral } from "./template.ts";
 import type { Trie } from "./trie.ts";
 
 const slash = 47;
-const nonAscii = /[\u0080-\uffff]/;
+const percent = 37;
+const dot = 46;
+const colon = 58;
 
 /**
  * A path cut at its slashes, no further than any template reaches: what comes after that only `**` can take, as one
@@ -25,6 +27,7 @@ export class PathSegments {
   /** The path has escapes, or characters that are no ASCII. */
   #special = false;
   #escaped = false;
+  #colon = -1;
   #count = 0;
 
   constructor({ depth, longestLiteral }: Pick<Trie<unknown>, "depth" | "longestLiteral">) {
@@ -46,51 +49,68 @@ export class PathSegments {
    */
   cut(path: string, end: number): string | undefined {
     if (path.charCodeAt(0) !== slash) return "a path must start with a slash";
-    this.#escaped = path.includes("%");
-    if (this.#escaped && !hasValidEscapes(path)) return "an escape in the path is not two hexadecimal digits";
-    if (hasDotSegment(path, this.#escaped)) return "a path may not have dot segments";
     this.#path = path;
     this.#end = end;
     this.#wholeEnd = end;
-    this.#special = this.#escaped;
-    this.#count = 0;
     const longest = this.#longestSegment;
+    /** Which bits any character has; whether there are escapes and dots; whether every character was looked at. */
     let bits = 0;
+    let escaped = false;
+    let dotted = false;
+    let whole = true;
+    let colonAt = -1;
+    let count = 0;
     let start = 1;
     while (start <= end && end > 1) {
-      if (this.#count > this.#limit) {
-        this.#starts[this.#count] = start;
-        this.#count = Number.POSITIVE_INFINITY;
-        this.#special ||= nonAscii.test(path);
+      if (count > this.#limit) {
+        this.#starts[count] = start;
+        count = Number.POSITIVE_INFINITY;
+        whole = false;
         break;
       }
       let hash = hashBasis;
       let at = start;
+      colonAt = -1;
       for (const stop = Math.min(end, start + longest); at < stop; at++) {
         const code = path.charCodeAt(at);
-        if (code === slash) break;
+        if (code <= colon) {
+          if (code === slash) break;
+          if (code === colon) colonAt = at;
+          else if (code === percent) escaped = true;
+          else if (code === dot) dotted = true;
+        }
         bits |= code;
         hash = hashWith(hash, code);
       }
       if (at === start + longest && at < end) {
+        whole = false;
         const next = path.indexOf("/", at);
         at = next < 0 || next > end ? end : next;
-        this.#special ||= nonAscii.test(path);
       }
-      this.#starts[this.#count] = start;
-      this.#setText(this.#count++, start, at, hash);
+      this.#starts[count] = start;
+      this.#hashes[count++] = hash;
       start = at + 1;
     }
-    this.#special ||= bits > 127;
-    if (this.#count <= this.#limit + 1) this.#starts[this.#count] = end + 1;
+    this.#count = count;
+    if (count <= this.#limit + 1) this.#starts[count] = end + 1;
+    if (!whole) {
+      escaped ||= path.includes("%");
+      dotted ||= path.includes(".");
+      if (!escaped && nonAscii.test(path)) bits |= 128;
+      colonAt = lastColon(path, end);
+    }
+    this.#colon = colonAt;
+    this.#escaped = escaped;
+    this.#special = escaped || bits > 127;
+    if (escaped && malformed.test(path)) return "an escape in the path is not two hexadecimal digits";
+    if ((escaped || dotted) && dotSegment.test(path)) return "a path may not have dot segments";
+    if (escaped) this.#normalize();
     return undefined;
   }
 
   /** The last colon of the last segment; -1 when there is none. */
-  colon(): number {
-    const start = this.#path.lastIndexOf("/", this.#end - 1) + 1;
-    const colon = this.#path.slice(start, this.#end).lastIndexOf(":");
-    return colon < 0 ? -1 : start + colon;
+  get colon(): number {
+    return this.#colon;
   }
 
   /** Leaves a verb out: the last segment ends before the colon. */
@@ -142,10 +162,15 @@ export class PathSegments {
     return captures;
   }
 
-  #setText(index: number, start: number, end: number, hash: number): void {
-    this.#hashes[index] = hash;
-    if (!this.#escaped) return;
+  #normalize(): void {
+    const known = Math.min(this.#count, this.#limit + 1);
+    for (let index = 0; index < known; index++) this.#normalizeAt(index);
+  }
+
+  #normalizeAt(index: number): void {
     this.#normal[index] = undefined;
+    const start = this.#starts[index] as number;
+    const end = (this.#starts[index + 1] as number) - 1;
     if (end - start > this.#longestSegment) return;
     const text = this.#path.slice(start, end);
     if (!text.includes("%")) return;
@@ -160,7 +185,8 @@ export class PathSegments {
     if (last === Number.POSITIVE_INFINITY) return;
     const start = this.#starts[last] as number;
     this.#starts[this.#count] = end + 1;
-    this.#setText(last, start, end, hashOf(this.#path, start, Math.min(end, start + this.#longestSegment)));
+    this.#hashes[last] = hashOf(this.#path, start, Math.min(end, start + this.#longestSegment));
+    if (this.#escaped) this.#normalizeAt(last);
   }
 
   /** Where what a segment of the template took begins; what follows `**` is found from the end. */
@@ -180,16 +206,17 @@ export class PathSegments {
   }
 }
 
+/** A percent sign that begins no escape. */
 const malformed = /%(?![\da-fA-F]{2})/;
 
-/** Whether every percent sign begins an escape. */
-function hasValidEscapes(path: string): boolean {
-  return !malformed.test(path);
-}
-
+/** A segment that is one or two dots, escaped or not (RFC 3986 6.2.2.3). */
 const dotSegment = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
 
-/** Whether a segment is one or two dots, escaped or not (RFC 3986 6.2.2.3). */
-function hasDotSegment(path: string, escaped: boolean): boolean {
-  return (escaped || path.includes(".")) && dotSegment.test(path);
+const nonAscii = /[\u0080-\uffff]/;
+
+/** The last colon of the last segment; -1 when there is none. */
+function lastColon(path: string, end: number): number {
+  const start = path.lastIndexOf("/", end - 1) + 1;
+  const found = path.slice(start, end).lastIndexOf(":");
+  return found < 0 ? -1 : start + found;
 }

@@ -90,7 +90,7 @@ export class TrieTable<T> implements RouteTable<T> {
     if (malformed !== undefined) return malformed;
     this.#verb = noVerb;
     if (this.#verbs.size === 0 && !this.#options.everyColonIsVerb) return undefined;
-    const colon = this.#segments.colon();
+    const { colon } = this.#segments;
     if (colon < 0 || colon === end - 1) return undefined;
     this.#colon = colon;
     const verb = normalizeLiteral(path.slice(colon + 1, end));
