@@ -57,7 +57,8 @@ function qualityOf(offer: string, ranges: readonly Range[]): number {
 function parseRange(text: string): Range | undefined {
   const [range = "", ...parameters] = text.split(";");
   const match = /^\s*([\w!#$&^.+*-]+)\/([\w!#$&^.+*-]+)\s*$/.exec(range);
-  if (match === null) return undefined;
+  // RFC 9110 12.5.1: only both may be any.
+  if (match === null || (match[1] === "*" && match[2] !== "*")) return undefined;
   let quality = 1;
   for (const parameter of parameters) {
     const q = /^\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*$/i.exec(parameter);
