@@ -19,21 +19,31 @@ interface Occurrence {
  * The message in [pos, end) with each field in one place and singular ones once, as the encoding's rules for merging
  * say: the last scalar, member of a oneof or entry of a key wins; messages merge; lists continue. Undefined when it is so
  * already. Unknown fields are left out.
+ *
+ * @param isPure it is only so already when it has no unknown fields, and no tag longer than it need be
  */
-export function canonical(plan: MessagePlan, pos: number, end: number): Uint8Array | undefined {
+export function canonical(
+  plan: MessagePlan,
+  pos: number,
+  end: number,
+  isPure = false,
+): Uint8Array | undefined {
   const found = new Map<FieldPlan, Occurrence[]>();
   const oneofs = new Map<number, FieldPlan>();
   let last: FieldPlan | undefined;
   let inOrder = true;
+  let pure = true;
   let next = pos;
   while (next < end) {
     const start = next;
     const tag = readTag(next);
     const field = plan.byNumber.get(tag >>> 3);
+    if (memory.pos - start !== field?.tagBytes.length) pure = false;
     const occurrence = locate(tag, start, memory.pos, end);
     next = occurrence.end;
     if (field === undefined || !isOf(field, tag, occurrence)) {
       last = undefined;
+      pure = false;
       continue;
     }
     const others = found.get(field);
@@ -54,7 +64,8 @@ export function canonical(plan: MessagePlan, pos: number, end: number): Uint8Arr
     if (field.shape === "map" && occurrences.length > 1 && !keepLastOfKeys(field, occurrences))
       inOrder = false;
   }
-  return inOrder ? undefined : Buffer.concat([...found].flatMap(([field, list]) => piece(field, list)));
+  if (inOrder && (pure || !isPure)) return undefined;
+  return Buffer.concat([...found].flatMap(([field, list]) => piece(field, list)));
 }
 
 function locate(tag: number, start: number, from: number, end: number): Occurrence {
@@ -85,7 +96,14 @@ function isOf(field: FieldPlan, tag: number, { from }: Occurrence): boolean {
 function piece(field: FieldPlan, occurrences: readonly Occurrence[]): readonly Uint8Array[] {
   const { bytes } = memory;
   const whole = ({ start, end }: Occurrence) => bytes.subarray(start, end);
-  if (field.shape !== "singular") return occurrences.map(whole);
+  if (field.shape === "map") {
+    return occurrences.flatMap(({ from, to }) => [
+      field.tagBytes,
+      lengthBytes(to - from),
+      bytes.subarray(from, to),
+    ]);
+  }
+  if (field.shape === "list") return occurrences.map(whole);
   const last = occurrences.at(-1) as Occurrence;
   if (field.value.message === undefined || occurrences.length === 1) return [whole(last)];
   const merged = Buffer.concat(occurrences.map(({ from, to }) => bytes.subarray(from, to)));

@@ -30,7 +30,8 @@ export function repeatsKey(pos: number, end: number, tag: Uint8Array): boolean {
   return count > 1 && (count <= 8 ? repeatsInFew(count) : repeatsInMany(count));
 }
 
-function startsWith(tag: Uint8Array, pos: number): boolean {
+/** Whether a tag, as it is written, stands at `pos`. */
+export function startsWith(tag: Uint8Array, pos: number): boolean {
   for (let index = 0; index < tag.length; index++) {
     if (memory.bytes[pos + index] !== tag[index]) return false;
   }

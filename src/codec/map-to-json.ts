@@ -1,4 +1,4 @@
-import { repeatsKey } from "./map-keys.ts";
+import { repeatsKey, startsWith } from "./map-keys.ts";
 import { memory, overflow } from "./memory.ts";
 import { withPlaced } from "./placed.ts";
 import { type FieldPlan, kind, type ValuePlan } from "./plan.ts";
@@ -22,7 +22,10 @@ export function isGiveUp(error: unknown): boolean {
 /** Writes the entries that stand in one place as an object. Returns where it ends; the reader is in `memory.pos`. */
 export function mapToJson(field: FieldPlan, pos: number, end: number, start: number, depth: number): number {
   const { bytes } = memory;
-  if (!memory.careful && repeatsKey(pos - field.tagBytes.length, end, field.tagBytes)) giveUp();
+  const { tagBytes } = field;
+  // A tag may be longer than it need be, which the careful pass puts right.
+  const isPlain = startsWith(tagBytes, pos - tagBytes.length);
+  if (!memory.careful && (!isPlain || repeatsKey(pos - tagBytes.length, end, tagBytes))) giveUp();
   let at = start;
   let next = pos;
   bytes[at++] = 0x7b;
@@ -42,6 +45,7 @@ export function mapToJson(field: FieldPlan, pos: number, end: number, start: num
       memory.pos = next;
       break;
     }
+    if (!memory.careful && memory.pos - next !== tagBytes.length) giveUp();
     next = memory.pos;
   }
   if (at === start + 1) at++;

@@ -53,7 +53,7 @@ function inOrder(
   read: ToJson,
 ): number {
   if (!memory.careful) giveUp();
-  const ordered = canonical(plan, pos, end);
+  const ordered = canonical(plan, pos, end, true);
   if (ordered === undefined) return read(pos, end, at, depth);
   return withPlaced(ordered, at, (from, to) => read(from, to, at, depth));
 }

@@ -209,6 +209,38 @@ describe.each(ways)("wire -> JSON, %s", (_name, options) => {
     expect(process.cpuUsage().user - start).toBeLessThan(2_000_000);
   });
 
+  test("passes over unknown fields in a Struct, wherever they stand", () => {
+    const struct = codecOf(messageType("google.protobuf.Struct"), options);
+    const value = (inner: Uint8Array) => bytes(2, inner);
+    const entry = (key: string, inner: Uint8Array) => bytes(1, join(text(1, key), value(inner)));
+    const nested = bytes(5, join(varint(99, 1), entry("b", varint(4, 1))));
+    for (const parts of [
+      [varint(99, 1), entry("a", nested), entry("c", varint(4, 0))],
+      [entry("a", nested), text(99, "x"), entry("c", varint(4, 0))],
+      [entry("a", nested), entry("c", join(varint(99, 1), varint(4, 0), varint(98, 1))), varint(99, 1)],
+    ]) {
+      expect(printed(struct, join(...parts))).toBe('{"a":{"b":true},"c":false}');
+    }
+    expect(printed(struct, varint(99, 1))).toBe("{}");
+  });
+
+  test("takes tags that are longer than they need be", () => {
+    const struct = codecOf(messageType("google.protobuf.Struct"), options);
+    const entry = (tag: readonly number[], flag: number) =>
+      Buffer.from([...tag, 7, 0x0a, 1, 0x61, 0x12, 2, 0x20, flag]);
+    expect(printed(struct, entry([0x8a, 0], 1))).toBe('{"a":true}');
+    expect(printed(struct, join(entry([0x0a], 0), entry([0x8a, 0x80, 0], 1)))).toBe('{"a":true}');
+    // A key that comes twice is printed once: that of `map_int32_int32`, field 56.
+    const pair = (tag: readonly number[], to: number) => Buffer.from([...tag, 4, 8, 1, 16, to]);
+    for (const message of [
+      join(pair([0xc2, 3], 5), pair([0xc2, 0x83, 0], 6)),
+      join(pair([0xc2, 0x83, 0], 5), pair([0xc2, 3], 6)),
+      join(pair([0xc2, 0x83, 0], 5), pair([0xc2, 0x83, 0], 6)),
+    ]) {
+      expect(printed(codec, message)).toBe('{"mapInt32Int32":{"1":6}}');
+    }
+  });
+
   test("drops what a closed enum does not have", () => {
     const closed = codecOf(proto2, options);
     const message = join(varint(21, 1), varint(21, 77), varint(51, 77), varint(51, 1));
