@@ -47,7 +47,7 @@ export function mapFromJson(
     next = nextItem(next, closeBrace);
   }
   next = memory.pos;
-  if (repeatsKey(start, at, tagBytes)) faulty(repeatedKey(pos), "the key stands twice");
+  if (repeatsKey(start, at, tagBytes, undefined)) faulty(repeatedKey(pos), "the key stands twice");
   memory.at = at;
   return next;
 }

@@ -1,5 +1,6 @@
 import { memory } from "./memory.ts";
-import { readLength, skipField } from "./wire.ts";
+import { kind, type ValuePlan } from "./plan.ts";
+import { delimited, readLength, skipField, varint } from "./wire.ts";
 
 /** Where the keys of the entries looked at lie: starts and lengths by turns. */
 let keys = new Int32Array(256);
@@ -7,10 +8,13 @@ let keys = new Int32Array(256);
 let slots = new Int32Array(256);
 
 /**
- * Whether two of the map entries that stand in a row from `pos`, where the first one's tag is, have the same key, or
- * one does not begin with its key.
+ * Whether two of the map entries that stand in a row from `pos`, where the first one's tag is, have the same key, as far
+ * as their bytes tell; true also when they do not tell, because one does not begin with its key, or has it in another
+ * form than the shortest.
+ *
+ * @param key undefined for entries that were written here
  */
-export function repeatsKey(pos: number, end: number, tag: Uint8Array): boolean {
+export function repeatsKey(pos: number, end: number, tag: Uint8Array, key: ValuePlan | undefined): boolean {
   let count = 0;
   for (let next = pos; next < end && startsWith(tag, next); ) {
     const length = readLength(next + tag.length, end);
@@ -18,6 +22,7 @@ export function repeatsKey(pos: number, end: number, tag: Uint8Array): boolean {
     next = from + length;
     const first = memory.bytes[from]!;
     if (length === 0 || first >>> 3 !== 1) return true;
+    if (key !== undefined && (first !== ((1 << 3) | key.wire) || !isShortest(from + 1, key))) return true;
     if (count * 2 === keys.length) {
       const larger = new Int32Array(keys.length * 2);
       larger.set(keys);
@@ -28,6 +33,21 @@ export function repeatsKey(pos: number, end: number, tag: Uint8Array): boolean {
     count++;
   }
   return count > 1 && (count <= 8 ? repeatsInFew(count) : repeatsInMany(count));
+}
+
+/** Whether the key at `pos` is written as no other bytes could say it. */
+function isShortest(pos: number, { kind: of, wire }: ValuePlan): boolean {
+  if (wire !== varint && wire !== delimited) return true;
+  const { bytes } = memory;
+  const first = bytes[pos]!;
+  if (of === kind.bool) return first < 2;
+  if (first < 128) return true;
+  let size = 2;
+  while (size < 10 && bytes[pos + size - 1]! > 127) size++;
+  const last = bytes[pos + size - 1]!;
+  // Negative 32-bit integers have forms of 5 and of 10 bytes.
+  const isWide = of === kind.int64 || of === kind.uint64 || of === kind.sint64;
+  return last !== 0 && (isWide ? size < 10 || last === 1 : size < 5);
 }
 
 /** Whether a tag, as it is written, stands at `pos`. */

@@ -25,7 +25,11 @@ export function mapToJson(field: FieldPlan, pos: number, end: number, start: num
   const { tagBytes } = field;
   // A tag may be longer than it need be, which the careful pass puts right.
   const isPlain = startsWith(tagBytes, pos - tagBytes.length);
-  if (!memory.careful && (!isPlain || repeatsKey(pos - tagBytes.length, end, tagBytes))) giveUp();
+  if (
+    !memory.careful &&
+    (!isPlain || repeatsKey(pos - tagBytes.length, end, tagBytes, field.key as ValuePlan))
+  )
+    giveUp();
   let at = start;
   let next = pos;
   bytes[at++] = 0x7b;
@@ -64,8 +68,11 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   for (let next = pos; next < end; ) {
     const tag = readTag(next);
     next = memory.pos;
-    if (tag === ((1 << 3) | key.wire)) keyAt = next;
-    else if (tag === ((2 << 3) | value.wire)) {
+    if (tag === ((1 << 3) | key.wire)) {
+      // The last one counts; which of two entries then wins is for the careful pass.
+      if (keyAt >= 0 && !memory.careful) giveUp();
+      keyAt = next;
+    } else if (tag === ((2 << 3) | value.wire)) {
       if (valueAt >= 0 && value.message !== undefined) {
         again ??= [valueAt];
         again.push(next);

@@ -241,6 +241,35 @@ describe.each(ways)("wire -> JSON, %s", (_name, options) => {
     }
   });
 
+  test("prints a key once, in whatever forms it comes", () => {
+    const entry = (field: number, ...inner: readonly number[]) => bytes(field, Buffer.from(inner));
+    // map_bool_bool 68, map_int32_int32 56, map_int64_int64 57, map_uint32_uint32 58, map_string_string 69
+    const cases: readonly [Uint8Array, string][] = [
+      [join(entry(68, 8, 1, 16, 1), entry(68, 8, 5, 16, 0)), '{"mapBoolBool":{"true":false}}'],
+      [join(entry(56, 8, 1, 16, 1), entry(56, 8, 0x81, 0, 16, 2)), '{"mapInt32Int32":{"1":2}}'],
+      [
+        join(
+          entry(56, 8, 255, 255, 255, 255, 15, 16, 1),
+          entry(56, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 16, 2),
+        ),
+        '{"mapInt32Int32":{"-1":2}}',
+      ],
+      [
+        join(
+          entry(57, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 16, 1),
+          entry(57, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 127, 16, 2),
+        ),
+        '{"mapInt64Int64":{"-1":"2"}}',
+      ],
+      [join(entry(58, 8, 1, 16, 1), entry(58, 8, 2, 16, 2, 8, 1)), '{"mapUint32Uint32":{"1":2}}'],
+      [
+        join(entry(69, 10, 1, 97, 18, 1, 98), entry(69, 10, 0x81, 0, 97, 18, 1, 99)),
+        '{"mapStringString":{"a":"c"}}',
+      ],
+    ];
+    for (const [message, expected] of cases) expect(printed(codec, message)).toBe(expected);
+  });
+
   test("drops what a closed enum does not have", () => {
     const closed = codecOf(proto2, options);
     const message = join(varint(21, 1), varint(21, 77), varint(51, 77), varint(51, 1));
