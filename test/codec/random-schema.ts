@@ -71,8 +71,8 @@ const wellKnown = [
   "BoolValue",
   "Any",
 ].map((name) => `.google.protobuf.${name}`);
-/** Some that code would stumble over, if it took names for code. */
-const names = ["__proto__", "constructor", "to_string", "a_b_c", "value", "x9", "has_own_property", "field_"];
+/** Some that code would stumble over, if it took names for code; the reference library does over has_own_property. */
+const names = ["__proto__", "constructor", "to_string", "a_b_c", "value", "x9", "value_of", "field_"];
 
 export const messageCount = 4;
 
