@@ -155,7 +155,7 @@ function entryKey(key: ValuePlan, { from, to }: Occurrence): string {
     const tag = readTag(next);
     const occurrence = locate(tag, next, memory.pos, to);
     next = occurrence.end;
-    if (tag >>> 3 === 1) found = keyText(key, tag, occurrence.from, occurrence.to);
+    if (tag === ((1 << 3) | key.wire)) found = keyText(key, tag, occurrence.from, occurrence.to);
   }
   return found;
 }

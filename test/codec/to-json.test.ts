@@ -261,6 +261,8 @@ describe.each(ways)("wire -> JSON, %s", (_name, options) => {
         ),
         '{"mapInt64Int64":{"-1":"2"}}',
       ],
+      // What is no key of this type is none: the key is 0.
+      [join(entry(56, 8, 0, 16, 1), entry(56, 13, 7, 0, 0, 0, 16, 2)), '{"mapInt32Int32":{"0":2}}'],
       [join(entry(58, 8, 1, 16, 1), entry(58, 8, 2, 16, 2, 8, 1)), '{"mapUint32Uint32":{"1":2}}'],
       [
         join(entry(69, 10, 1, 97, 18, 1, 98), entry(69, 10, 0x81, 0, 97, 18, 1, 99)),
