@@ -21,6 +21,11 @@ export interface CallBase {
 export interface UnaryCall extends CallBase {
   readonly kind: "unary";
   readonly request: Payload;
+  /**
+   * Makes of the response what the caller will see, as soon as it is there and within all filters: a response that
+   * cannot be shown is a call that failed, to those who count and to those who log. @throws RpcError
+   */
+  readonly show?: (response: Payload) => void;
 }
 
 /** Any other kind of method; one that does not stream its requests yields exactly one. */

@@ -13,6 +13,7 @@ import { type EndpointStatus, Endpoints } from "./endpoints.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { Replay } from "./replay.ts";
 import type { Lookup } from "./resolver.ts";
+import type { TransportUnaryReply } from "./transport.ts";
 import { brokenProtocol } from "./transport-error.ts";
 
 /**
@@ -60,14 +61,19 @@ export class Channel {
     for (;;) {
       const endpoint = attempts.pick() ?? (await attempts.wait());
       const outgoing = attempts.begin(endpoint);
+      let answer: TransportUnaryReply;
       try {
-        const { header, message, trailer } = await endpoint.transport.unary(outgoing, request);
+        answer = await endpoint.transport.unary(outgoing, request);
         attempts.answered();
-        return { kind: "unary", header, response: Payload.fromProto(message, codec), trailer };
       } catch (error) {
         attempts.answered();
         if (!attempts.mayRetry(error)) throw error;
+        continue;
       }
+      const { header, message, trailer } = answer;
+      const response = Payload.fromProto(message, codec);
+      call.show?.(response);
+      return { kind: "unary", header, response, trailer };
     }
   }
 

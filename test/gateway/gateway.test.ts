@@ -300,6 +300,9 @@ describe("errors", () => {
     expect(answer.status).toBe(502);
     expect(JSON.parse(answer.text).code).toBe(13);
     expect(answer.text).not.toContain("nonsense");
+    // A call that failed, to those who look at the log as well.
+    await until("the call is logged", () => at.access().length > 0);
+    expect(at.access()).toMatchObject([{ code: "INTERNAL", reason: "upstream_message" }]);
   });
 });
 

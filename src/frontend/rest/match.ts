@@ -1,5 +1,5 @@
 import { Code, RpcError } from "#rpc";
-import type { Transcoder } from "#transcode";
+import type { TranscodedResponse, Transcoder } from "#transcode";
 import type { RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import type { Match } from "../protocol.ts";
@@ -25,6 +25,8 @@ export interface MethodMatch extends Match {
   readonly formIsQuery: boolean;
   /** For errors told in band. */
   readonly errors: ErrorOptions;
+  /** What the caller will see of a unary response, once that is there. */
+  shown: TranscodedResponse | undefined;
 }
 
 export interface PassThroughMatch extends Match {
@@ -74,6 +76,7 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
     mediaType: system?.wire === true ? "application/x-protobuf" : acceptable(head, route),
     transcoder: system?.numbers === true ? route.numbersTranscoder : route.transcoder,
     view: system?.view,
+    shown: undefined,
     handler: route.served.handler,
     template: route.template,
     cors: route.served.cors,

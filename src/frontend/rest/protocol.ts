@@ -61,7 +61,14 @@ function readCall(exchange: Exchange, match: MethodMatch, context: Context): Cal
   };
   switch (method.kind) {
     case "unary":
-      return { ...base, kind: "unary", request: singleRequest(exchange, match) };
+      return {
+        ...base,
+        kind: "unary",
+        request: singleRequest(exchange, match),
+        show(response) {
+          match.shown = answerOf(response, match);
+        },
+      };
     case "server_streaming":
       return { ...base, kind: "stream", requests: oneRequest(exchange, match) };
     default:
@@ -89,9 +96,7 @@ function writeUnary(
     exchange.respond(204, fields);
     return undefined;
   }
-  const answer = wantsWire(match)
-    ? { contentType: match.mediaType, body: reply.response.proto() }
-    : shown(transcoder.response(reply.response.proto()), match);
+  const answer = match.shown ?? answerOf(reply.response, match);
   const fields = ["content-type", answer.contentType, ...commonFields(exchange.head, match, context)];
   if (transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
   appendMetadata(fields, reply.header);
@@ -114,6 +119,13 @@ function isNoContent({ route }: MethodMatch): boolean {
     route.answers.emptyIsNoContent &&
     route.served.method.descriptor.output.typeName === "google.protobuf.Empty"
   );
+}
+
+/** @throws RpcError for a response that cannot be shown */
+function answerOf(response: Payload, match: MethodMatch): TranscodedResponse {
+  return wantsWire(match)
+    ? { contentType: match.mediaType, body: response.proto() }
+    : shown(match.transcoder.response(response.proto()), match);
 }
 
 /** An answer as the caller wants to see it. */
