@@ -38,6 +38,8 @@ export function checkReferences(config: Config): CheckProblem[] {
     for (const [position, name] of route.limit.entries()) {
       if (!config.limits.has(name))
         problems.push({ message: `no limit is named ${name}`, path: at("limit", position) });
+      else if (route.limit.indexOf(name) < position)
+        problems.push({ message: `the limit ${name} is named twice`, path: at("limit", position) });
     }
     for (const [position, name] of (route.auth?.any ?? []).entries()) {
       if (!config.issuers.has(name)) {

@@ -2,7 +2,7 @@ import { accessSync, constants } from "node:fs";
 import type { Config } from "#config";
 import type { Problem } from "#schema";
 
-/** The certificates and keys that a configuration names and that cannot be read now. */
+/** The certificates, keys and key sets that a configuration names and that cannot be read now. */
 export function unreadableFiles(config: Config): Problem[] {
   const problems: Problem[] = [];
   const check = (key: string, file: string | undefined): void => {
@@ -14,6 +14,9 @@ export function unreadableFiles(config: Config): Problem[] {
   for (const [index, { cert, key }] of (tls === "dev" ? [] : tls.certificates).entries()) {
     check(`listen.https.tls.certificates[${index}].cert`, cert);
     check(`listen.https.tls.certificates[${index}].key`, key);
+  }
+  for (const [name, { jwks }] of config.issuers) {
+    if (!/^https?:/.test(jwks)) check(`auth.issuers.${name}.jwks`, jwks);
   }
   for (const upstream of config.upstreams.values()) {
     if (upstream.kind !== "grpc" || upstream.tls === undefined) continue;

@@ -75,6 +75,17 @@ describe("check", () => {
         ),
       lines: [expect.stringMatching(/^error: upstreams\.echo\.tls\.ca: \S+\/ca\.pem cannot be read$/)],
     },
+    {
+      name: "keys that are not there",
+      break: (folder) =>
+        folder.write(
+          "gateway.yaml",
+          `${config("h:1").replace(/routes:[\s\S]*/, "")}routes: [{ match: "*", public: true }]
+auth: { issuers: { main: { issuer: "https://id.test", jwks: keys.json, audiences: [shop] } } }
+`,
+        ),
+      lines: [expect.stringMatching(/^error: auth\.issuers\.main\.jwks: \S+\/keys\.json cannot be read$/)],
+    },
   ];
   test.each(cases)("$name", async ({ break: damage, lines }) => {
     await using folder = await good();

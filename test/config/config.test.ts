@@ -168,6 +168,11 @@ describe("what is wrong has its place", () => {
       ["g.yaml:4:32: error: no limit is named x"],
     ],
     [
+      "a limit twice",
+      `${base.replace('match: "*"', 'match: "*", limit: [x, x]')}limits: { x: { key: peer.ip, rate: 1/s } }\n`,
+      ["g.yaml:4:35: error: the limit x is named twice"],
+    ],
+    [
       "auth without a provider",
       base.replace('match: "*"', 'match: "*", auth: {}'),
       ["g.yaml:4:30: error: auth needs a provider: none is configured under auth.issuers"],
