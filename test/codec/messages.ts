@@ -7,10 +7,9 @@ import { type Codec, CodecError, type CodecOptions, createCodecs } from "#codec"
 
 const file = path.resolve(import.meta.dirname, "../conformance/messages.binpb.gz");
 
-/** The messages of the protobuf conformance suite: every kind of field there is. */
-export const registry = createFileRegistry(
-  fromBinary(FileDescriptorSetSchema, gunzipSync(readFileSync(file))),
-);
+/** The messages of the protobuf conformance suite, every kind of field there is, as a FileDescriptorSet. */
+export const image: Uint8Array = gunzipSync(readFileSync(file));
+export const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, image));
 
 export function messageType(name: string): DescMessage {
   const type = registry.getMessage(name);

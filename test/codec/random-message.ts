@@ -60,7 +60,7 @@ const doubles = [
 
 /** A message with some of its fields set. */
 export function randomMessage(random: Random, type: DescMessage, registry: Registry, depth = 0): Message {
-  const special = randomWellKnown(random, type, depth);
+  const special = randomWellKnown(random, type, depth, registry);
   if (special !== undefined) return fromJson(type, special, { registry });
   const message = reflect(type, create(type));
   const density = random.pick([0.2, 0.6, 1]);
@@ -139,7 +139,12 @@ function randomScalar(random: Random, type: ScalarType): string | number | bigin
 }
 
 /** The JSON of a type that has a form of its own; undefined for others. */
-function randomWellKnown(random: Random, type: DescMessage, depth: number): JsonValue | undefined {
+function randomWellKnown(
+  random: Random,
+  type: DescMessage,
+  depth: number,
+  registry: Registry,
+): JsonValue | undefined {
   switch (type.typeName) {
     case "google.protobuf.Timestamp":
       return random.pick([
@@ -178,7 +183,7 @@ function randomWellKnown(random: Random, type: DescMessage, depth: number): Json
         {},
         { "@type": "type.googleapis.com/google.protobuf.Duration", value: "1.5s" },
         { "@type": "type.googleapis.com/google.protobuf.StringValue", value: "x" },
-        { "@type": "type.googleapis.com/fuzz.M0" },
+        registry.getMessage("fuzz.M0") === undefined ? {} : { "@type": "type.googleapis.com/fuzz.M0" },
       ]);
     default:
       return undefined;
