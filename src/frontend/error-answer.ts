@@ -3,7 +3,7 @@ import { type Context, codeName, type RpcError } from "#rpc";
 import type { Cors } from "./cors.ts";
 import type { RequestHead } from "./exchange.ts";
 import { field } from "./fields.ts";
-import { percentEncode } from "./grpc-message.ts";
+import { percentEncode } from "./framing/grpc-message.ts";
 import { httpStatus } from "./http-status.ts";
 import { appendMetadata } from "./response-fields.ts";
 import type { ErrorOptions } from "./routes.ts";

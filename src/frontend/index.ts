@@ -1,5 +1,6 @@
 export { type Cors, type CorsOptions, createCors } from "./cors.ts";
 export { grpcProtocol } from "./grpc/protocol.ts";
+export { grpcWebProtocol } from "./grpc-web/protocol.ts";
 export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
 export { createNodeListener } from "./node-engine/listener.ts";
 export { createForwarder, type Forwarder } from "./passthrough/forward.ts";

@@ -5,6 +5,7 @@ import {
   createRestProtocol,
   createServe,
   grpcProtocol,
+  grpcWebProtocol,
   readPassThrough,
   readPassThroughUpgrade,
   trustedPeers,
@@ -135,7 +136,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   const routes = () => (snapshot as Snapshot).routes;
   const trusts = trustedPeers(config.listen.trustProxies);
   const webSockets = new WebSocketFront({ routes, trusts, logger, passThrough: readPassThroughUpgrade });
-  const protocols = [grpcProtocol, createRestProtocol({ read: readPassThrough })];
+  const protocols = [grpcProtocol, grpcWebProtocol, createRestProtocol({ read: readPassThrough })];
   const serve = createServe({ routes, protocols, trusts, logger });
   const events = {
     exchange: serve,

@@ -2,13 +2,14 @@ import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
+import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
+import { frameMessage, prefixBytes } from "../framing/frame.ts";
+import { none, readMessages, readSole } from "../framing/messages.ts";
+import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import type { ServedMethod } from "../routes.ts";
 import { mediaType, pathOf } from "../target.ts";
-import { acceptedEncodings, type Unpack, unpackFor } from "./compression.ts";
-import { FrameReader, frameMessage, prefixBytes } from "./frame.ts";
-import { appendGrpcMetadata, errorFields, okFields } from "./status-fields.ts";
 
 export interface GrpcMatch extends Match {
   readonly served: ServedMethod;
@@ -69,12 +70,15 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
       signal: exchange.signal,
       context,
     };
-    if (served.method.kind !== "unary")
-      return { ...base, kind: "stream", requests: readMessages(exchange, served, unpack) };
+    if (served.method.kind !== "unary") {
+      const chunks = exchange.hasBody ? exchange.body() : none();
+      return { ...base, kind: "stream", requests: readMessages(chunks, served, unpack) };
+    }
+    const whole = () => exchange.readBody(served.messageBytes + prefixBytes);
     return {
       ...base,
       kind: "unary",
-      request: Payload.deferred(() => readSole(exchange, served, unpack), served.input),
+      request: Payload.deferred(() => readSole(whole, served, unpack), served.input),
     };
   },
 
@@ -116,31 +120,4 @@ async function writeStream(exchange: Exchange, fields: readonly string[], reply:
   } catch (thrown) {
     writer.end(errorFields(RpcError.from(thrown)));
   }
-}
-
-async function* readMessages(
-  exchange: Exchange,
-  served: ServedMethod,
-  unpack: Unpack,
-): AsyncGenerator<Payload> {
-  if (!exchange.hasBody) return;
-  const reader = new FrameReader(served.messageBytes);
-  for await (const chunk of exchange.body()) {
-    for (const frame of reader.push(chunk)) yield Payload.fromProto(await unpack(frame), served.input);
-  }
-  reader.end();
-}
-
-/** The one request of a unary call. */
-async function readSole(exchange: Exchange, served: ServedMethod, unpack: Unpack): Promise<Uint8Array> {
-  const reader = new FrameReader(served.messageBytes);
-  const [frame, more] = reader.push(await exchange.readBody(served.messageBytes + prefixBytes));
-  if (more !== undefined) throw cardinality("more than one request");
-  reader.end();
-  if (frame === undefined) throw cardinality("no request");
-  return await unpack(frame);
-}
-
-function cardinality(message: string): RpcError {
-  return new RpcError(Code.UNIMPLEMENTED, `${message} for a unary method`, { reason: "malformed_frame" });
 }

@@ -1,6 +1,6 @@
 import { Code, type Metadata, type RpcError } from "#rpc";
-import { percentEncode } from "../grpc-message.ts";
 import { statusToWire } from "../status.ts";
+import { percentEncode } from "./grpc-message.ts";
 
 const reserved: ReadonlySet<string> = new Set([
   "content-type",

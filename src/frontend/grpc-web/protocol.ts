@@ -1,0 +1,166 @@
+import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
+import type { Cors } from "../cors.ts";
+import type { Exchange, RequestHead } from "../exchange.ts";
+import { field } from "../fields.ts";
+import { forwardedMetadata } from "../forwarded.ts";
+import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
+import { frameMessage, prefixBytes } from "../framing/frame.ts";
+import { none, readMessages, readSole } from "../framing/messages.ts";
+import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
+import type { Match, Protocol } from "../protocol.ts";
+import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import type { ServedMethod } from "../routes.ts";
+import { mediaType, pathOf } from "../target.ts";
+import { decodedText, decodedWhole, encodeText } from "./text.ts";
+
+export interface GrpcWebMatch extends Match {
+  readonly served: ServedMethod;
+  /** The answer is base64: what the client accepts, or else how it asked. */
+  readonly answersText: boolean;
+}
+
+const binary = "application/grpc-web";
+const text = "application/grpc-web-text";
+const carried: ReadonlySet<string> = new Set([binary, `${binary}+proto`, text, `${text}+proto`]);
+
+/**
+ * gRPC-Web over http/1.1 and HTTP/2 ("PROTOCOL-WEB.md"): gRPC whose trailers come as the last frame of the body, and
+ * whose body may be base64, for browsers.
+ */
+export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
+  name: "grpc-web",
+
+  matches: (head) => field(head.fields, "content-type")?.startsWith(binary) === true,
+
+  route(head, routes) {
+    const route = routes.methods.get(pathOf(head.target));
+    if (route === undefined) {
+      throw new RpcError(Code.UNIMPLEMENTED, "no such method", { reason: "route_not_found" });
+    }
+    if (head.method !== "POST") {
+      throw new RpcError(Code.UNIMPLEMENTED, "gRPC-Web calls are POST", {
+        reason: "method_not_allowed",
+        httpStatus: 405,
+        allow: ["POST"],
+      });
+    }
+    const { served } = route;
+    return {
+      served,
+      handler: served.handler,
+      template: served.method.path,
+      cors: served.cors,
+      answersText: answersText(head),
+    };
+  },
+
+  read(exchange, match, context) {
+    const { served } = match;
+    const { fields } = exchange.head;
+    const type = mediaType(field(fields, "content-type") ?? "");
+    if (!carried.has(type)) {
+      throw new RpcError(Code.UNIMPLEMENTED, "the messages must be protobuf", {
+        reason: "unsupported_media_type",
+        httpStatus: 415,
+      });
+    }
+    const isText = type.startsWith(text);
+    const unpack = unpackFor(field(fields, "grpc-encoding"), served.messageBytes);
+    const header = requestMetadata(fields);
+    forwardedMetadata(header, exchange, context);
+    const base = {
+      method: served.method,
+      header,
+      deadline: requestDeadline(exchange.head),
+      signal: exchange.signal,
+      context,
+    };
+    if (served.method.kind !== "unary") {
+      const chunks = exchange.hasBody ? exchange.body() : none();
+      const requests = readMessages(isText ? decodedText(chunks) : chunks, served, unpack);
+      return { ...base, kind: "stream", requests };
+    }
+    const limit = served.messageBytes + prefixBytes;
+    const whole = () =>
+      isText ? decodedWhole(exchange.readBody(Math.ceil(limit / 3) * 4)) : exchange.readBody(limit);
+    return {
+      ...base,
+      kind: "unary",
+      request: Payload.deferred(() => readSole(whole, served, unpack), served.input),
+    };
+  },
+
+  async write(exchange, match, call, reply) {
+    const fields = answerFields(exchange.head, match.answersText, match.cors, call.context);
+    appendGrpcMetadata(fields, reply.header);
+    if (reply.kind === "stream") {
+      await writeStream(exchange, fields, reply, match.answersText);
+      return;
+    }
+    const body = Buffer.concat([frameMessage(reply.response.proto()), trailerFrame(okFields(reply.trailer))]);
+    exchange.respond(200, fields, match.answersText ? encodeText(body) : body);
+  },
+
+  fail(exchange, error, routes, context, match) {
+    const { head } = exchange;
+    const cors = match === undefined ? routes.cors : match.cors;
+    const fields = [...answerFields(head, answersText(head), cors, context), ...errorFields(error)];
+    if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
+    const { httpStatus } = error;
+    exchange.respond(httpStatus === 405 || httpStatus === 415 ? httpStatus : 200, fields);
+  },
+};
+
+function answersText(head: RequestHead): boolean {
+  const accept = field(head.fields, "accept") ?? "";
+  if (accept.includes(binary)) return accept.includes(text);
+  return field(head.fields, "content-type")?.startsWith(text) === true;
+}
+
+function answerFields(
+  head: RequestHead,
+  isText: boolean,
+  cors: Cors | undefined,
+  context: Context,
+): string[] {
+  const fields = [
+    "content-type",
+    `${isText ? text : binary}+proto`,
+    "grpc-accept-encoding",
+    acceptedEncodings,
+    "x-request-id",
+    context.requestId,
+  ];
+  if (cors !== undefined) fields.push(...cors.fields(head));
+  return fields;
+}
+
+async function writeStream(
+  exchange: Exchange,
+  fields: readonly string[],
+  reply: StreamReply,
+  isText: boolean,
+): Promise<void> {
+  const writer = exchange.open(200, fields);
+  const encode = (bytes: Uint8Array): Uint8Array => (isText ? encodeText(bytes) : bytes);
+  try {
+    for await (const payload of reply.responses) {
+      const full = writer.write(encode(frameMessage(payload.proto())));
+      if (full !== undefined) await full;
+      if (exchange.signal.aborted) return;
+    }
+    writer.write(encode(trailerFrame(okFields(reply.trailer))));
+  } catch (thrown) {
+    writer.write(encode(trailerFrame(errorFields(RpcError.from(thrown)))));
+  }
+  writer.end();
+}
+
+/** Trailers as a frame of their own, in the form of http/1.1 fields. */
+function trailerFrame(fields: readonly string[]): Uint8Array {
+  let lines = "";
+  for (let i = 0; i < fields.length; i += 2) lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  const frame = frameMessage(Buffer.from(lines, "latin1"));
+  frame[0] = 0x80;
+  return frame;
+}
