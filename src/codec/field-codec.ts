@@ -1,5 +1,6 @@
 import type { DescField } from "@bufbuild/protobuf";
 import type { FieldCodec } from "./codec.ts";
+import { CodecError } from "./error.ts";
 import { fieldFromJson } from "./interpret-from-json.ts";
 import { isNull } from "./json-scan.ts";
 import { memory } from "./memory.ts";
@@ -9,10 +10,11 @@ import { jsonReader, wireReader } from "./run.ts";
 
 const nullText = Buffer.from("null");
 
-/** Converts one field of a message. */
+/** Converts one field of a message. @throws CodecError for a field that has no form on the wire, such as one of number 0 */
 export function fieldCodec(field: DescField, plans: Plans): FieldCodec {
   const alone = plans.alone(field);
-  const plan = alone.fields.find(({ descriptor }) => descriptor === field) as FieldPlan;
+  const plan = alone.fields.find(({ descriptor }) => descriptor === field);
+  if (plan === undefined) throw new CodecError("json", field.name, "the field has no form on the wire");
   const objectToJson = wireReader(alone);
   return {
     field,

@@ -64,7 +64,7 @@ export function createPlans(
     alone: (field) =>
       planMessage(
         field.parent,
-        field.oneof?.fields ?? [field],
+        [field, ...(field.oneof?.fields ?? [])],
         { ...options, emitDefaults: "scalars" },
         false,
       ),
@@ -112,13 +112,23 @@ export function createPlans(
     protoNames: boolean,
     emitDefaults: EmitDefaults,
   ): Prepared {
-    const fields = descriptors.map((field, index) => planField(field, index, protoNames, emitDefaults));
-    const byKey = new Map<string, FieldPlan>();
-    for (const field of fields) {
-      if (field.descriptor.kind === "field") byKey.set(field.descriptor.name, field);
+    // Nothing checked that descriptors are such as a compiler makes: of two fields with one number or name the first has it.
+    const firsts = new Map<number, DescField | DescExtension>();
+    for (const field of descriptors) {
+      if (hasWireForm(field) && !firsts.has(field.number)) firsts.set(field.number, field);
     }
+    const fields = [...firsts.values()].map((field, index) =>
+      planField(field, index, protoNames, emitDefaults),
+    );
+    const byKey = new Map<string, FieldPlan>();
+    const take = (key: string, field: FieldPlan) => {
+      if (!byKey.has(key)) byKey.set(key, field);
+    };
     // Where one field's JSON name is another's proto name, the JSON name wins.
-    for (const field of fields) byKey.set(jsonNameOf(field.descriptor), field);
+    for (const field of fields) take(jsonNameOf(field.descriptor), field);
+    for (const field of fields) {
+      if (field.descriptor.kind === "field") take(field.descriptor.name, field);
+    }
     return { fields, byKey, byNumber: new Map(fields.map((field) => [field.number, field])) };
   }
 
@@ -154,7 +164,7 @@ export function createPlans(
           ? { kind: field.mapKey, wire: wireType(field.mapKey), ...plain }
           : undefined,
       implicit,
-      required: field.presence === 3 /* required */,
+      required: field.presence === 3 /* required */ && oneof === undefined,
       oneof: oneof === undefined ? undefined : oneof.parent.oneofs.indexOf(oneof),
       chunk: Buffer.from(`,${key}:`),
       keyBytes: Buffer.from(`${key}:`),
@@ -221,6 +231,14 @@ interface Prepared {
   readonly fields: readonly FieldPlan[];
   readonly byNumber: ReadonlyMap<number, FieldPlan>;
   readonly byKey: ReadonlyMap<string, FieldPlan>;
+}
+
+const largestNumber = 536_870_911;
+
+/** Whether the field has a number and a type that the wire knows; it is as good as not there otherwise. */
+function hasWireForm({ number, scalar }: DescField | DescExtension): boolean {
+  if (!Number.isInteger(number) || number < 1 || number > largestNumber) return false;
+  return scalar === undefined || scalar in ScalarType;
 }
 
 /** Descriptors that did not come from a compiler may lack JSON names. */

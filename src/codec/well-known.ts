@@ -1,4 +1,4 @@
-import type { DescMessage } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { anyFromJson, anyToJson } from "./any.ts";
 import { durationFromJson, durationToJson } from "./duration.ts";
 import { fieldMaskFromJson, fieldMaskToJson } from "./field-mask.ts";
@@ -39,9 +39,40 @@ const makers: ReadonlyMap<string, (plan: MessagePlan, plans: Plans) => Functions
   ],
 ]);
 
-/** Whether ProtoJSON gives the type a form of its own. */
-export function isWellKnown({ typeName }: DescMessage): boolean {
-  return makers.has(typeName) || wrappers.has(typeName);
+/** Whether ProtoJSON gives the type a form of its own. One that only has the name of such a type is like any other. */
+export function isWellKnown(type: DescMessage): boolean {
+  return wrappers.has(type.typeName) || (makers.has(type.typeName) && isAsDefined(type));
+}
+
+/** Whether the types of struct.proto, whose fields are read by what the descriptor says of them, are those of that file. */
+function isAsDefined({ typeName, fields }: DescMessage): boolean {
+  switch (typeName) {
+    case "google.protobuf.Struct":
+      return areFields(fields, ["1 map google.protobuf.Value"]);
+    case "google.protobuf.ListValue":
+      return areFields(fields, ["1 list google.protobuf.Value"]);
+    case "google.protobuf.Value":
+      return areFields(fields, [
+        "1 enum google.protobuf.NullValue",
+        `2 scalar ${ScalarType.DOUBLE}`,
+        `3 scalar ${ScalarType.STRING}`,
+        `4 scalar ${ScalarType.BOOL}`,
+        "5 message google.protobuf.Struct",
+        "6 message google.protobuf.ListValue",
+      ]);
+    default:
+      return true;
+  }
+}
+
+function areFields(fields: readonly DescField[], expected: readonly string[]): boolean {
+  return (
+    fields.length === expected.length &&
+    fields.every((field, index) => {
+      const of = field.message?.typeName ?? field.enum?.typeName ?? field.scalar;
+      return `${field.number} ${field.fieldKind} ${of}` === expected[index];
+    })
+  );
 }
 
 /** The functions of a type that has a JSON form of its own. */

@@ -1,49 +1,8 @@
-import { create, createFileRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import {
-  DescriptorProtoSchema,
-  FileDescriptorProtoSchema,
-  FileDescriptorSetSchema,
-  FieldDescriptorProto_Label as Label,
-  FieldDescriptorProto_Type as Type,
-} from "@bufbuild/protobuf/wkt";
+import { FieldDescriptorProto_Type as Type } from "@bufbuild/protobuf/wkt";
 import { afterEach, describe, expect, test } from "vitest";
-import { type Codec, CodecError, createCodecs } from "#codec";
-import { ways as eagerWays } from "./messages.ts";
-
-type Message = Omit<MessageInitShape<typeof DescriptorProtoSchema>, "$typeName" | "$unknown">;
-
-/** Also code that replaces closures half-way. */
-const ways = [...eagerWays, ["in use", { compile: "in use" }] as const];
-
-/** Types that no compiler would let through: `t.M`, with whatever else is given. */
-function typeOf(
-  message: Message,
-  more: MessageInitShape<typeof FileDescriptorProtoSchema> = {},
-): {
-  readonly type: DescMessage;
-  readonly codecs: (options: (typeof ways)[number][1]) => (type: DescMessage) => Codec;
-} {
-  const file = create(FileDescriptorProtoSchema, {
-    name: "t.proto",
-    package: "t",
-    syntax: "proto3",
-    ...more,
-  });
-  file.messageType.unshift(create(DescriptorProtoSchema, { name: "M", ...message }));
-  const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
-  const type = registry.getMessage(`${file.package}.M`);
-  if (type === undefined) throw new Error("no type");
-  return { type, codecs: (options) => (of) => createCodecs(registry, options).message(of) };
-}
-
-const text = (name: string, number: number, jsonName = name) => ({
-  name,
-  jsonName,
-  number,
-  type: Type.STRING,
-  label: Label.OPTIONAL,
-});
+import { CodecError, createCodecs } from "#codec";
+import { allWays, expectUntouched, handmade, roundTrip, text, turns } from "./handmade.ts";
 
 const attack = "globalThis.attacked = true";
 const names = [
@@ -68,6 +27,7 @@ const names = [
   `\u2028${attack}\u2028`,
   `]; ${attack}; [`,
   `}; ${attack}; {`,
+  `\0"; ${attack}; "`,
   "__proto__",
   "constructor",
   "prototype",
@@ -82,148 +42,157 @@ const names = [
   " ",
   "x".repeat(100_000),
 ];
-
-/** Those that are names of the language; others do not get past the registry, except as JSON names. */
-const identifiers = names.filter((name) => /^[A-Za-z_]\w*$/.test(name));
+/** Half of a surrogate pair: no UTF-8 text can hold it. */
+const broken = `a\ud800"; ${attack}; "`;
 
 const shown = (name: string) => JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}...` : name);
+const rows = (of: readonly string[]) => of.map((name) => [shown(name), name] as const);
+/** Those that are names of the language; others do not get past the registry, except as JSON names and packages. */
+const identifiers = names.filter((name) => /^[A-Za-z_]\w*$/.test(name));
 
-afterEach(() => {
-  expect(globalThis).not.toHaveProperty("attacked");
-  expect(Object.keys(Object.prototype)).toEqual([]);
-  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
-});
+const one = new BinaryWriter().tag(1, WireType.LengthDelimited).string("a").finish();
 
-/** Both directions, often enough for code to replace closures. */
-function roundTrip(codec: Codec, wire: Uint8Array, json: string): void {
-  for (let turn = 0; turn < 40; turn++) {
-    expect(Buffer.from(codec.toJson(wire)).toString()).toBe(json);
-    expect(Buffer.from(codec.fromJson(Buffer.from(json)))).toEqual(Buffer.from(wire));
-  }
-}
+afterEach(expectUntouched);
 
-test.each(names.filter((name) => !identifiers.includes(name)).map((name) => [shown(name), name] as const))(
-  "no field can be named %s",
+describe.each(rows([...names, broken].filter((name) => !identifiers.includes(name))))(
+  "%s is no name of",
   (_shown, name) => {
-    expect(() => typeOf({ field: [text(name, 1, "shown")] })).toThrow();
+    test("a field", () => {
+      expect(() => handmade({ field: [text(name, 1, "shown")] })).toThrow();
+    });
+
+    test("an enum", () => {
+      expect(() => handmade({}, { enumType: [{ name, value: [{ name: "ZERO", number: 0 }] }] })).toThrow();
+    });
+
+    test("an enum's value", () => {
+      expect(() => handmade({}, { enumType: [{ name: "E", value: [{ name, number: 0 }] }] })).toThrow();
+    });
+
+    test("a message", () => {
+      expect(() => handmade({}, { messageType: [{ name }] })).toThrow();
+    });
+
+    test("a oneof", () => {
+      expect(() =>
+        handmade({ field: [{ ...text("f", 1), oneofIndex: 0 }], oneofDecl: [{ name }] }),
+      ).toThrow();
+    });
   },
 );
 
-describe.each(ways)("%s", (_way, options) => {
-  test.each(names.map((name) => [shown(name), name] as const))("a field called %s", (_shown, name) => {
-    const { type, codecs } = typeOf({ field: [text("f", 1, name === "" ? "f" : name), text("g", 2)] });
+describe.each(allWays)("%s", (_way, options) => {
+  test.each(rows(names))("a field called %s", (_shown, name) => {
+    const { type, registry } = handmade({ field: [text("f", 1, name === "" ? "f" : name), text("g", 2)] });
     const wire = new BinaryWriter()
       .tag(1, WireType.LengthDelimited)
       .string("a")
       .tag(2, WireType.LengthDelimited)
       .string("b")
       .finish();
-    roundTrip(codecs(options)(type), wire, `{${JSON.stringify(name === "" ? "f" : name)}:"a","g":"b"}`);
+    const codec = createCodecs(registry, options).message(type);
+    roundTrip(codec, wire, `{${JSON.stringify(name === "" ? "f" : name)}:"a","g":"b"}`);
   });
 
-  test.each(identifiers.map((name) => [shown(name), name] as const))("a field named %s", (_shown, name) => {
-    const { type, codecs } = typeOf({ field: [text(name, 1, "shown")] });
-    const wire = new BinaryWriter().tag(1, WireType.LengthDelimited).string("a").finish();
-    roundTrip(codecs({ ...options, protoNames: true })(type), wire, `{${JSON.stringify(name)}:"a"}`);
-  });
-
-  test.each(identifiers.map((name) => [shown(name), name] as const))(
-    "an enum value called %s",
-    (_shown, name) => {
-      const { type, codecs } = typeOf(
-        { field: [{ ...text("kind", 1), type: Type.ENUM, typeName: ".t.E" }] },
-        {
-          enumType: [
-            {
-              name: "E",
-              value: [
-                { name: "ZERO", number: 0 },
-                { name, number: 1 },
-              ],
-            },
-          ],
-        },
-      );
-      const wire = new BinaryWriter().tag(1, WireType.Varint).int32(1).finish();
-      roundTrip(codecs(options)(type), wire, `{"kind":${JSON.stringify(name)}}`);
-    },
-  );
-
-  test.each(identifiers.map((name) => [shown(name), name] as const))(
-    "messages, packages and oneofs called %s",
-    (_shown, name) => {
-      const { type, codecs } = typeOf(
-        {
-          field: [
-            { ...text("child", 1), type: Type.MESSAGE, typeName: `.${name}.${name}` },
-            { ...text("only", 2), oneofIndex: 0 },
-          ],
-          oneofDecl: [{ name }],
-        },
-        { package: name, messageType: [{ name, field: [text("s", 1)] }] },
-      );
-      const child = new BinaryWriter().tag(1, WireType.LengthDelimited).string("a").finish();
-      const wire = new BinaryWriter()
-        .tag(1, WireType.LengthDelimited)
-        .bytes(child)
-        .tag(2, WireType.LengthDelimited)
-        .string("b");
-      roundTrip(codecs(options)(type), wire.finish(), '{"child":{"s":"a"},"only":"b"}');
-      // Names in messages of errors are data too.
-      const codec = codecs(options)(type);
-      expect(() => codec.fromJson(Buffer.from('{"child":{"s":1}}'))).toThrow(CodecError);
-      expect(() => codec.fromJson(Buffer.from('{"nope":1}'))).toThrow(CodecError);
-    },
-  );
-
-  test("a JSON name that is another field's own name", () => {
-    const { type, codecs } = typeOf({ field: [text("a", 1, "b"), text("b", 2, "c")] });
-    const codec = codecs(options)(type);
-    const read = (json: string) => Buffer.from(codec.toJson(codec.fromJson(Buffer.from(json)))).toString();
-    expect(read('{"b":"x","c":"y"}')).toBe('{"b":"x","c":"y"}');
-    expect(read('{"a":"x"}')).toBe('{"b":"x"}');
-  });
-
-  test("two fields with one JSON name", () => {
-    const { type, codecs } = typeOf({ field: [text("a", 1, "same"), text("b", 2, "same")] });
-    const codec = codecs(options)(type);
-    expect(Buffer.from(codec.toJson(codec.fromJson(Buffer.from('{"same":"x"}')))).toString()).toMatch(
-      /^\{"same":"x"\}$/,
-    );
-  });
-
-  test.each([1, 15, 16, 2047, 2048, 19_000, 536_870_911])("the field number %i", (number) => {
-    const { type, codecs } = typeOf({ field: [text("f", number)] });
-    const wire = new BinaryWriter().tag(number, WireType.LengthDelimited).string("a").finish();
-    roundTrip(codecs(options)(type), wire, '{"f":"a"}');
-  });
-
-  test.each([0, -1, 536_870_912, 2_147_483_647])("the field number %i, which no wire can have", (number) => {
-    const { type, codecs } = typeOf({ field: [text("f", number), text("g", 1)] });
-    const codec = codecs(options)(type);
-    const good = new BinaryWriter().tag(1, WireType.LengthDelimited).string("a").finish();
-    for (let turn = 0; turn < 40; turn++)
-      expect(Buffer.from(codec.toJson(good)).toString()).toBe('{"g":"a"}');
-  });
-
-  test("an enum without values", () => {
-    const { type, codecs } = typeOf(
-      { field: [{ ...text("kind", 1), type: Type.ENUM, typeName: ".t.E" }] },
-      { enumType: [{ name: "E" }] },
-    );
-    const codec = codecs(options)(type);
-    for (let turn = 0; turn < 40; turn++) {
-      expect(Buffer.from(codec.toJson(Buffer.from([8, 5]))).toString()).toBe('{"kind":5}');
-      expect(() => codec.fromJson(Buffer.from('{"kind":"A"}'))).toThrow(CodecError);
+  test("a field called by half of a surrogate pair is printed with its escape", () => {
+    const { type, registry } = handmade({ field: [text("f", 1, broken)] });
+    const codec = createCodecs(registry, options).message(type);
+    const json = `{${JSON.stringify(broken)}:"a"}`;
+    for (let turn = 0; turn < turns; turn++) {
+      expect(Buffer.from(codec.toJson(one)).toString()).toBe(json);
+      expect(Buffer.from(codec.fromJson(Buffer.from('{"f":"a"}')))).toEqual(Buffer.from(one));
+      expect(() => codec.fromJson(Buffer.from(`{${JSON.stringify(`${broken}x`)}:"a"}`))).toThrow(CodecError);
     }
   });
 
-  test("a type within itself, as deep as it may be", () => {
-    const { type, codecs } = typeOf({ field: [{ ...text("m", 1), type: Type.MESSAGE, typeName: ".t.M" }] });
-    const codec = codecs(options)(type);
-    const nested = (depth: number) => `${'{"m":'.repeat(depth)}{}${"}".repeat(depth)}`;
-    expect(Buffer.from(codec.toJson(codec.fromJson(Buffer.from(nested(90))))).toString()).toBe(nested(90));
-    expect(() => codec.fromJson(Buffer.from(nested(101)))).toThrow(CodecError);
-    expect(() => codec.fromJson(Buffer.from(nested(100_000)))).toThrow(CodecError);
+  test.each(rows(identifiers))("a field named %s", (_shown, name) => {
+    const { type, registry } = handmade({ field: [text(name, 1, "shown")] });
+    const codec = createCodecs(registry, { ...options, protoNames: true }).message(type);
+    roundTrip(codec, one, `{${JSON.stringify(name)}:"a"}`);
+  });
+
+  test.each(rows(identifiers))("an enum and its value called %s", (_shown, name) => {
+    const enumType = {
+      name,
+      value: [
+        { name: "ZERO", number: 0 },
+        { name, number: 1 },
+      ],
+    };
+    // Values are names of the scope around their enum: a package of its own.
+    const { type, registry } = handmade(
+      { field: [{ ...text("kind", 1), type: Type.ENUM, typeName: `.t.Scope.${name}` }] },
+      { messageType: [{ name: "Scope", enumType: [enumType] }] },
+    );
+    const codec = createCodecs(registry, options).message(type);
+    roundTrip(codec, Buffer.of(8, 1), `{"kind":${JSON.stringify(name)}}`);
+    expect(() => codec.fromJson(Buffer.from('{"kind":"NOPE"}'))).toThrow(CodecError);
+  });
+
+  test.each(rows(identifiers))("messages, packages and oneofs called %s", (_shown, name) => {
+    const { type, registry } = handmade(
+      {
+        field: [
+          { ...text("child", 1), type: Type.MESSAGE, typeName: `.${name}.${name}` },
+          { ...text("only", 2), oneofIndex: 0 },
+        ],
+        oneofDecl: [{ name }],
+      },
+      { package: name, messageType: [{ name, field: [text("s", 1)] }] },
+    );
+    const wire = new BinaryWriter()
+      .tag(1, WireType.LengthDelimited)
+      .bytes(one)
+      .tag(2, WireType.LengthDelimited)
+      .string("b");
+    const codec = createCodecs(registry, options).message(type);
+    roundTrip(codec, wire.finish(), '{"child":{"s":"a"},"only":"b"}');
+    // Names in messages of errors are data too.
+    expect(() => codec.fromJson(Buffer.from('{"child":{"s":1}}'))).toThrow(CodecError);
+    expect(() => codec.fromJson(Buffer.from('{"nope":1}'))).toThrow(CodecError);
+  });
+
+  // The registry lets any text through as a package.
+  test.each(rows([...names, broken].filter((name) => name !== "")))("a package called %s", (_shown, name) => {
+    const { type, registry } = handmade(
+      {
+        field: [
+          { ...text("m", 1), type: Type.MESSAGE, typeName: `.${name}.M` },
+          { ...text("kind", 2), type: Type.ENUM, typeName: `.${name}.E` },
+        ],
+      },
+      { package: name, enumType: [{ name: "E", value: [{ name: "ZERO", number: 0 }] }] },
+    );
+    const codec = createCodecs(registry, options).message(type);
+    roundTrip(codec, Buffer.of(10, 2, 16, 5), '{"m":{"kind":5}}');
+    // The names of types stand in messages of errors.
+    expect(() => codec.toJson(Buffer.of(10, 2, 1))).toThrow(CodecError);
+    expect(() => codec.fromJson(Buffer.from('{"kind":"NOPE"}'))).toThrow(CodecError);
+  });
+
+  test.each(rows(names))("the default %s of a field", (_shown, defaultValue) => {
+    const { type, registry } = handmade({ field: [{ ...text("f", 1), defaultValue }] }, { syntax: "proto2" });
+    const codec = createCodecs(registry, { ...options, emitDefaults: "all" }).message(type);
+    for (let turn = 0; turn < turns; turn++) {
+      expect(Buffer.from(codec.toJson(Buffer.of())).toString()).toBe('{"f":null}');
+    }
+  });
+
+  test.each(rows(names))("the key %s of a map", (_shown, key) => {
+    const { type, registry } = handmade({
+      field: [{ ...text("map", 1), type: Type.MESSAGE, label: 3, typeName: ".t.M.MapEntry" }],
+      nestedType: [
+        { name: "MapEntry", options: { mapEntry: true }, field: [text("key", 1), text("value", 2)] },
+      ],
+    });
+    const entry = new BinaryWriter()
+      .tag(1, WireType.LengthDelimited)
+      .string(key)
+      .tag(2, WireType.LengthDelimited)
+      .string("b")
+      .finish();
+    const wire = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(entry).finish();
+    const codec = createCodecs(registry, options).message(type);
+    roundTrip(codec, wire, `{"map":{${JSON.stringify(key)}:"b"}}`);
   });
 });
