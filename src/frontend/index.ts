@@ -1,3 +1,5 @@
+export { connectStreamProtocol } from "./connect/stream.ts";
+export { connectUnaryProtocol } from "./connect/unary.ts";
 export { type Cors, type CorsOptions, createCors } from "./cors.ts";
 export { grpcProtocol } from "./grpc/protocol.ts";
 export { grpcWebProtocol } from "./grpc-web/protocol.ts";

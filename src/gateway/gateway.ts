@@ -1,6 +1,8 @@
 import { startAdmin } from "#admin";
 import type { Config } from "#config";
 import {
+  connectStreamProtocol,
+  connectUnaryProtocol,
   createForwarder,
   createRestProtocol,
   createServe,
@@ -136,7 +138,13 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   const routes = () => (snapshot as Snapshot).routes;
   const trusts = trustedPeers(config.listen.trustProxies);
   const webSockets = new WebSocketFront({ routes, trusts, logger, passThrough: readPassThroughUpgrade });
-  const protocols = [grpcProtocol, grpcWebProtocol, createRestProtocol({ read: readPassThrough })];
+  const protocols = [
+    grpcProtocol,
+    grpcWebProtocol,
+    connectStreamProtocol,
+    connectUnaryProtocol,
+    createRestProtocol({ read: readPassThrough }),
+  ];
   const serve = createServe({ routes, protocols, trusts, logger });
   const events = {
     exchange: serve,

@@ -1,8 +1,8 @@
 import { Code, RpcError } from "#rpc";
+import { requireKnownEncoding } from "../content-encoding.ts";
 import type { RequestHead } from "../exchange.ts";
 import { fieldValues } from "../fields.ts";
 import { mediaType } from "../target.ts";
-import { requireKnownEncoding } from "./content-encoding.ts";
 
 /**
  * Checks that a body is announced as JSON in UTF-8, or not announced at all, which is taken for JSON.

@@ -1,9 +1,9 @@
 import { Payload } from "#rpc";
+import { decodedPieces, readDecoded, requireKnownEncoding } from "../content-encoding.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { mediaType, queryOf } from "../target.ts";
 import { requireJson } from "./body.ts";
-import { decodedPieces, readDecoded, requireKnownEncoding } from "./content-encoding.ts";
 import { JsonSplitter } from "./json-splitter.ts";
 import type { MethodMatch } from "./match.ts";
 

@@ -1,19 +1,24 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+} from "@connectrpc/connect-node";
 import { Metadata } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadSchema } from "#schema";
-import { type TestGateway, testGateway } from "../../support/gateway.ts";
-import { type RawServer, serverStream, startRawServer, unary } from "../../support/raw-server.ts";
-import { tempFolder } from "../../support/temp-folder.ts";
+import { type TestGateway, testGateway } from "../support/gateway.ts";
+import { bidiStream, type RawServer, serverStream, startRawServer, unary } from "../support/raw-server.ts";
+import { tempFolder } from "../support/temp-folder.ts";
 
 const proto = `syntax = "proto3";
 package t.v1;
 service Echo {
-  rpc Say(Text) returns (Text);
+  rpc Say(Text) returns (Text) { option idempotency_level = NO_SIDE_EFFECTS; }
   rpc Count(Text) returns (stream Text);
   rpc Fail(Text) returns (Text);
+  rpc Chat(stream Text) returns (stream Text);
 }
 message Text { string text = 1; }
 `;
@@ -22,6 +27,7 @@ message Text { string text = 1; }
 interface EchoClient {
   say(request: { text: string }, options?: CallOptions): Promise<{ text: string }>;
   count(request: { text: string }, options?: CallOptions): AsyncIterable<{ text: string }>;
+  chat(requests: AsyncIterable<{ text: string }>): AsyncIterable<{ text: string }>;
   fail(request: { text: string }, options?: CallOptions): Promise<{ text: string }>;
 }
 
@@ -47,6 +53,10 @@ beforeAll(async () => {
       trailer.set("x-tail", "t");
       if (call.request.includes("break")) call.emit("error", { code: 9, details: "brök", metadata: trailer });
       else call.end(trailer);
+    }),
+    Chat: bidiStream((call) => {
+      call.on("data", (message: Buffer) => call.write(message));
+      call.on("end", () => call.end());
     }),
     Fail: unary(() => {
       throw Object.assign(new Error(), { code: 5, details: "no süch thing" });
@@ -82,9 +92,24 @@ const transports: readonly [string, () => Transport][] = [
     "gRPC-Web over http/1.1",
     () => createGrpcWebTransport({ baseUrl: at.url, httpVersion: "1.1", nodeOptions: { ca: at.ca } }),
   ],
+  ...(["1.1", "2"] as const).flatMap((httpVersion) =>
+    [false, true].flatMap((useBinaryFormat) =>
+      [false, true].map((useHttpGet): [string, () => Transport] => [
+        `Connect over HTTP/${httpVersion}, ${useBinaryFormat ? "binary" : "JSON"}${useHttpGet ? ", by GET" : ""}`,
+        () =>
+          createConnectTransport({
+            baseUrl: at.url,
+            httpVersion,
+            useBinaryFormat,
+            useHttpGet,
+            nodeOptions: { ca: at.ca },
+          }),
+      ]),
+    ),
+  ),
 ];
 
-describe.each(transports)("a public client of %s", (_name, transport) => {
+describe.each(transports)("a public client of %s", (name, transport) => {
   const client = (): EchoClient => {
     const made: unknown = createClient(service, transport());
     return made as EchoClient;
@@ -134,6 +159,26 @@ describe.each(transports)("a public client of %s", (_name, transport) => {
     const error = await read().then(undefined, (thrown: unknown) => ConnectError.from(thrown));
     expect(error).toMatchObject({ code: Code.FailedPrecondition, rawMessage: "brök" });
     expect(texts).toEqual(["n0", "n1", "n2"]);
+  });
+
+  // gRPC-Web has no streams of requests, and http/1.1 none both ways at once.
+  test.skipIf(name.includes("gRPC-Web") || name.includes("1.1"))("messages both ways at once", async () => {
+    const heard: string[] = [];
+    let answered: () => void = () => {};
+    async function* questions() {
+      for (const each of ["a", "b", "c"]) {
+        const answer = new Promise<void>((resolve) => {
+          answered = resolve;
+        });
+        yield { text: each };
+        await answer;
+      }
+    }
+    for await (const { text: each } of client().chat(questions())) {
+      heard.push(each);
+      answered();
+    }
+    expect(heard).toEqual(["a", "b", "c"]);
   });
 
   test("a time that is over", async () => {

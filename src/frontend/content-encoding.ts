@@ -9,8 +9,8 @@ import {
   inflate,
 } from "node:zlib";
 import { Code, RpcError } from "#rpc";
-import type { Exchange, RequestHead } from "../exchange.ts";
-import { fieldValues } from "../fields.ts";
+import type { Exchange, RequestHead } from "./exchange.ts";
+import { fieldValues } from "./fields.ts";
 
 interface Decoder {
   whole(bytes: Uint8Array, options: { maxOutputLength: number }): Promise<Uint8Array>;

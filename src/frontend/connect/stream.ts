@@ -1,0 +1,133 @@
+import { type Call, type Context, type Metadata, type Payload, RpcError, type StreamReply } from "#rpc";
+import type { Cors } from "../cors.ts";
+import type { Exchange } from "../exchange.ts";
+import { field } from "../fields.ts";
+import { forwardedMetadata } from "../forwarded.ts";
+import { unpackFor } from "../framing/compression.ts";
+import { FrameReader, frameMessage } from "../framing/frame.ts";
+import type { Protocol } from "../protocol.ts";
+import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { appendMetadata } from "../response-fields.ts";
+import { mediaType } from "../target.ts";
+import { connectError, connectMetadata } from "./error-json.ts";
+import { type MessageForm, requestPayload, responseBytes } from "./message-form.ts";
+import { matchOf, methodOf, onlyBy, type ServedMatch, unsupported } from "./route.ts";
+
+export interface ConnectStreamMatch extends ServedMatch {
+  readonly form: MessageForm;
+}
+
+const prefix = "application/connect+";
+const endOfStream = 0x02;
+
+/**
+ * Streams of the Connect protocol ("Connect Protocol Reference", Streaming): messages in frames both ways, and how it went
+ * in a last frame of JSON.
+ */
+export const connectStreamProtocol: Protocol<ConnectStreamMatch> = {
+  name: "connect",
+
+  matches: (head) => field(head.fields, "content-type")?.startsWith(prefix) === true,
+
+  route(head, routes) {
+    const served = methodOf(head, routes);
+    if (head.method !== "POST") onlyBy(["POST"]);
+    if (served.method.kind === "unary")
+      unsupported("this method is called with application/proto or application/json");
+    const form = mediaType(field(head.fields, "content-type") ?? "").slice(prefix.length);
+    if (form !== "proto" && form !== "json") unsupported("messages must be proto or json");
+    return { ...matchOf(served), form };
+  },
+
+  read(exchange, match, context) {
+    const header = requestMetadata(exchange.head.fields);
+    forwardedMetadata(header, exchange, context);
+    return {
+      kind: "stream",
+      method: match.served.method,
+      header,
+      deadline: requestDeadline(exchange.head),
+      signal: exchange.signal,
+      context,
+      requests: readRequests(exchange, match),
+    };
+  },
+
+  async write(exchange, match, call, reply) {
+    if (reply.kind === "stream") await writeStream(exchange, match, call, reply);
+  },
+
+  fail(exchange, error, routes, context, match) {
+    const fields = answerFields(exchange, match?.cors ?? routes.cors, context, match?.form ?? "proto");
+    if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
+    const { httpStatus } = error;
+    if (httpStatus === 404 || httpStatus === 405 || httpStatus === 415) {
+      if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
+      exchange.respond(httpStatus, fields);
+    } else exchange.respond(200, fields, endFrame(error, error.metadata));
+  },
+};
+
+async function* readRequests(
+  exchange: Exchange,
+  { served, form }: ConnectStreamMatch,
+): AsyncGenerator<Payload> {
+  if (!exchange.hasBody) return;
+  const unpack = unpackFor(field(exchange.head.fields, "connect-content-encoding"), served.messageBytes);
+  const reader = new FrameReader(served.messageBytes);
+  for await (const chunk of exchange.body()) {
+    for (const frame of reader.push(chunk)) yield requestPayload(await unpack(frame), form, served);
+  }
+  reader.end();
+}
+
+async function writeStream(
+  exchange: Exchange,
+  match: ConnectStreamMatch,
+  call: Call,
+  reply: StreamReply,
+): Promise<void> {
+  const fields = answerFields(exchange, match.cors, call.context, match.form);
+  appendMetadata(fields, reply.header);
+  const writer = exchange.open(200, fields);
+  const responses = reply.responses[Symbol.asyncIterator]();
+  let end: Uint8Array;
+  try {
+    for (let next = await responses.next(); next.done !== true; next = await responses.next()) {
+      const full = writer.write(frameMessage(responseBytes(next.value, match.form)));
+      if (full !== undefined) await full;
+      if (exchange.signal.aborted) throw exchange.signal.reason;
+    }
+    end = endFrame(undefined, reply.trailer);
+  } catch (thrown) {
+    // A message that cannot be shown, or that nobody reads, ends a call that may still be running.
+    void responses.return?.()?.then(undefined, () => {});
+    const error = RpcError.from(thrown);
+    end = endFrame(error, error.metadata);
+  }
+  writer.write(end);
+  writer.end();
+}
+
+function answerFields(
+  exchange: Exchange,
+  cors: Cors | undefined,
+  context: Context,
+  form: MessageForm,
+): string[] {
+  const fields = ["content-type", `${prefix}${form}`, "connect-accept-encoding", "gzip,deflate"];
+  fields.push("x-request-id", context.requestId);
+  if (cors !== undefined) fields.push(...cors.fields(exchange.head));
+  return fields;
+}
+
+function endFrame(error: RpcError | undefined, metadata: Metadata): Uint8Array {
+  const trailers = connectMetadata(metadata);
+  const end = {
+    ...(error === undefined ? {} : { error: connectError(error) }),
+    ...(Object.keys(trailers).length === 0 ? {} : { metadata: trailers }),
+  };
+  const frame = frameMessage(Buffer.from(JSON.stringify(end)));
+  frame[0] = endOfStream;
+  return frame;
+}
