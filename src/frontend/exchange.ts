@@ -43,8 +43,8 @@ export interface Exchange {
   body(): AsyncIterable<Uint8Array>;
   /** A whole answer at once. Sets content-length where the status allows one; a HEAD request gets no body. */
   respond(status: number, fields: Fields, body?: Uint8Array, trailers?: Fields): void;
-  /** Begins an answer that comes in pieces. `trailers`: whether the end may bring some. */
-  open(status: number, fields: Fields, trailers?: boolean): BodyWriter;
+  /** Begins an answer that comes in pieces; its end may bring trailers. */
+  open(status: number, fields: Fields): BodyWriter;
   /** Tears the exchange down, so that the client cannot take what it got for a whole answer. */
   reset(cause: ResetCause): void;
 }

@@ -112,8 +112,7 @@ function withHsts(config: Config, events: ListenerEvents): ListenerEvents {
       const { respond, open } = exchange;
       exchange.respond = (status, fields, body, trailers) =>
         respond.call(exchange, status, [...fields, ...field], body, trailers);
-      exchange.open = (status, fields, trailers) =>
-        open.call(exchange, status, [...fields, ...field], trailers);
+      exchange.open = (status, fields) => open.call(exchange, status, [...fields, ...field]);
       events.exchange(exchange);
     },
   };

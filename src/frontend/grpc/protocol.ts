@@ -109,7 +109,7 @@ function answerFields(context: Context): string[] {
 }
 
 async function writeStream(exchange: Exchange, fields: readonly string[], reply: StreamReply): Promise<void> {
-  const writer = exchange.open(200, fields, true);
+  const writer = exchange.open(200, fields);
   try {
     for await (const payload of reply.responses) {
       const full = writer.write(frameMessage(payload.proto()));

@@ -89,15 +89,16 @@ export class Http2Exchange implements Exchange {
     this.#dropUnreadBody();
   }
 
-  open(status: number, fields: Fields, trailers = false): BodyWriter {
+  open(status: number, fields: Fields): BodyWriter {
     this.#answered = true;
     const stream = this.#stream;
     const headers = outgoing(fields);
     headers[":status"] = status;
-    const bodyless = this.head.method === "HEAD";
+    const bodyless = this.head.method === "HEAD" || [204, 205, 304].includes(status);
     if (!stream.destroyed && !stream.closed) {
-      if (trailers) this.#sendAtEnd(undefined);
-      stream.respond(headers, { endStream: bodyless, waitForTrailers: trailers && !bodyless });
+      // Node ends a stream before it resets it, which would make half an answer whole, unless trailers are to come.
+      if (!bodyless) this.#sendAtEnd(undefined);
+      stream.respond(headers, { endStream: bodyless, waitForTrailers: !bodyless });
     }
     return {
       write: (chunk) => {

@@ -43,7 +43,7 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
       ...options.fields,
     ];
     appendMetadata(fields, reply.header);
-    return { format, writer: exchange.open(200, fields, true) };
+    return { format, writer: exchange.open(200, fields) };
   };
   let begun: ReturnType<typeof begin>;
   try {
