@@ -58,10 +58,12 @@ const withheld: ReadonlySet<string> = new Set([
   "transfer-encoding",
   "upgrade",
   "trailer",
+  "x-request-id",
 ]);
 
 class ForwardedResponse extends Writable {
-  statusCode = 200;
+  /** 0 until the upstream has answered. */
+  statusCode = 0;
   readonly #exchange: Exchange;
   readonly #fields: string[];
   #writer: BodyWriter | undefined;
@@ -91,17 +93,28 @@ class ForwardedResponse extends Writable {
   addTrailers(): void {}
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
-    const full = this.#open().write(chunk);
+    const writer = this.#open();
+    if (writer === undefined) {
+      done(new Error("the upstream switched protocols unasked"));
+      return;
+    }
+    const full = writer.write(chunk);
     if (full === undefined) done();
     else full.then(() => done(), done);
   }
 
   override _final(done: (error?: Error) => void): void {
-    this.#open().end();
-    done();
+    const writer = this.#open();
+    if (writer === undefined) done(new Error("the upstream switched protocols unasked"));
+    else {
+      writer.end();
+      done();
+    }
   }
 
-  #open(): BodyWriter {
+  /** Undefined for what is no final status: after a 101 the library writes what is no body of ours. */
+  #open(): BodyWriter | undefined {
+    if (this.statusCode < 200) return undefined;
     this.#writer ??= this.#exchange.open(this.statusCode, this.#fields);
     return this.#writer;
   }

@@ -1,10 +1,10 @@
-import http, { type OutgoingHttpHeaders } from "node:http";
+import http, { type ClientRequest, type OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
 import { Socket } from "node:net";
 import proxy from "http2-proxy";
 import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
 import type { Exchange, Upgrade } from "../exchange.ts";
-import type { Fields } from "../fields.ts";
+import { type Fields, fieldValues } from "../fields.ts";
 import { requestOf, responseOf, socketOf } from "./adaptors.ts";
 import { carrierOf, emptyPayload } from "./call.ts";
 
@@ -81,13 +81,28 @@ async function forwardExchange(
       protocol: target.tls ? "https" : "http",
       proxyTimeout: silenceMs,
       async onReq(_request, options) {
-        return (target.tls ? https : http).request({
+        const outgoing = (target.tls ? https : http).request({
           ...options,
           agent: target.tls ? agents.https : agents.http,
         });
+        frame(outgoing, exchange);
+        return outgoing;
       },
     },
   );
+}
+
+/** Methods whose content the library does not pass on. */
+const contentless: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/**
+ * Frames what is sent (RFC 9112 6.3). Node sends the body of a DELETE that has no length as bare bytes, and a length
+ * without a body as it is: either way an upstream would take the wrong bytes for the next request.
+ */
+function frame(outgoing: ClientRequest, exchange: Exchange): void {
+  if (contentless.has(exchange.head.method)) outgoing.removeHeader("content-length");
+  else if (exchange.hasBody && !outgoing.hasHeader("content-length"))
+    outgoing.setHeader("transfer-encoding", "chunked");
 }
 
 async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget): Promise<void> {
@@ -114,8 +129,9 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
   });
 }
 
-/** What clients may not say of themselves, and what the library is not to hear twice. */
+/** What clients may not say of themselves, and what the library is not to hear. */
 const replaced: ReadonlySet<string> = new Set([
+  "connection",
   "forwarded",
   "x-forwarded-for",
   "x-forwarded-proto",
@@ -130,10 +146,16 @@ const replaced: ReadonlySet<string> = new Set([
 function requestHeaders(fields: Fields, head: Exchange["head"], call: Call): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
   const keepsCredentials = call.header.has("authorization");
+  // Read here, not by the library, which would take fields of the gateway's away as well (RFC 9110 7.6.1).
+  const named = fieldValues(fields, "connection")
+    .join(",")
+    .toLowerCase()
+    .split(/[\s,]+/);
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    if (replaced.has(name) || (name === "authorization" && !keepsCredentials)) continue;
+    if (replaced.has(name) || named.includes(name)) continue;
+    if (name === "authorization" && !keepsCredentials) continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   }
@@ -152,13 +174,14 @@ function failure(error: unknown, call: Call): RpcError {
   if (error instanceof RpcError) return error;
   if (call.signal.aborted) return RpcError.from(call.signal.reason);
   const status = error instanceof Error && "statusCode" in error ? error.statusCode : undefined;
+  const connected = error instanceof Error && "connectedSocket" in error && error.connectedSocket === true;
   if (status === 504) {
     return new RpcError(Code.DEADLINE_EXCEEDED, "the upstream did not answer in time", {
       reason: "deadline_exceeded",
       cause: error,
     });
   }
-  if (status === 502) {
+  if (connected || status === 502) {
     const message = "the connection to the upstream was lost";
     return new RpcError(Code.UNAVAILABLE, message, {
       reason: "connection_lost",
