@@ -29,12 +29,13 @@ export async function testGateway(
   const files = Object.fromEntries(Object.entries(protos).map(([name, text]) => [`proto/${name}`, text]));
   const folder = await tempFolder(files);
   const { listen, ...rest } = config;
+  const { https, http, ...others } = (listen ?? {}) as Readonly<Record<string, object>>;
   const text = stringify({
     version: 1,
     listen: {
-      ...(typeof listen === "object" ? listen : {}),
-      https: { host: "127.0.0.1", port: 0, tls: "dev" },
-      http: { host: "127.0.0.1", port: 0, mode: "serve" },
+      ...others,
+      https: { host: "127.0.0.1", port: 0, tls: "dev", ...https },
+      http: { host: "127.0.0.1", port: 0, mode: "serve", ...http },
     },
     admin: { port: 0 },
     schema: [{ proto: "./proto" }],
@@ -48,7 +49,7 @@ export async function testGateway(
     sink: { write: (line) => log.push(line) },
   });
   const url = `https://localhost:${gateway.httpsPort}`;
-  const ca = readFileSync(gateway.caPath ?? "");
+  const ca = gateway.caPath === undefined ? Buffer.alloc(0) : readFileSync(gateway.caPath);
   return {
     gateway,
     folder,

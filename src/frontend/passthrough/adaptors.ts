@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable, Writable } from "node:stream";
 import type { Peer } from "#rpc";
+import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
 
 /** What the proxy library looks at besides the stream itself. */
@@ -46,9 +47,13 @@ export function socketOf(encrypted: boolean, peer: Peer): object {
   };
 }
 
-/** An exchange's answer in the form of Node's, as far as the proxy library uses it. */
-export function responseOf(exchange: Exchange, extra: readonly string[]): ServerResponse {
-  return new ForwardedResponse(exchange, extra) as Writable as ServerResponse;
+/**
+ * An exchange's answer in the form of Node's, as far as the proxy library uses it.
+ *
+ * @param cors the policy that speaks in place of the upstream's own
+ */
+export function responseOf(exchange: Exchange, requestId: string, cors: Cors | undefined): ServerResponse {
+  return new ForwardedResponse(exchange, requestId, cors) as Writable as ServerResponse;
 }
 
 /** Fields of one connection, or set by the gateway. */
@@ -61,17 +66,26 @@ const withheld: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
+/** Fields that are a policy's to set, where there is one. */
+const ofCors: ReadonlySet<string> = new Set([
+  "access-control-allow-origin",
+  "access-control-allow-credentials",
+  "access-control-expose-headers",
+]);
+
 class ForwardedResponse extends Writable {
   /** 0 until the upstream has answered. */
   statusCode = 0;
   readonly #exchange: Exchange;
   readonly #fields: string[];
+  readonly #hasCors: boolean;
   #writer: BodyWriter | undefined;
 
-  constructor(exchange: Exchange, extra: readonly string[]) {
+  constructor(exchange: Exchange, requestId: string, cors: Cors | undefined) {
     super();
     this.#exchange = exchange;
-    this.#fields = [...extra];
+    this.#fields = ["x-request-id", requestId, ...(cors?.fields(exchange.head) ?? [])];
+    this.#hasCors = cors !== undefined;
     const onAbort = (): void => {
       this.destroy();
     };
@@ -81,7 +95,7 @@ class ForwardedResponse extends Writable {
 
   setHeader(name: string, value: number | string | readonly string[]): void {
     const key = name.toLowerCase();
-    if (withheld.has(key)) return;
+    if (withheld.has(key) || (this.#hasCors && ofCors.has(key))) return;
     for (const each of Array.isArray(value) ? value : [value]) this.#fields.push(key, String(each));
   }
 

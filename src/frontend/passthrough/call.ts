@@ -8,13 +8,14 @@ import {
   RpcError,
   type UnaryCall,
 } from "#rpc";
+import type { Cors } from "../cors.ts";
 import type { Exchange, Upgrade } from "../exchange.ts";
 import { type Fields, fieldValues } from "../fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 
 /** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
 export type Carrier =
-  | { readonly kind: "exchange"; readonly exchange: Exchange }
+  | { readonly kind: "exchange"; readonly exchange: Exchange; readonly cors: Cors | undefined }
   | { readonly kind: "upgrade"; readonly upgrade: Upgrade };
 
 /** A call that stands for a request as it is. Filters derive calls by spreading, so that the carrier comes along. */

@@ -6,7 +6,7 @@ import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#
 import type { Exchange, Upgrade } from "../exchange.ts";
 import { type Fields, fieldValues } from "../fields.ts";
 import { requestOf, responseOf, socketOf } from "./adaptors.ts";
-import { carrierOf, emptyPayload } from "./call.ts";
+import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
 
 /** An HTTP upstream. */
 export interface HttpTarget {
@@ -37,7 +37,7 @@ export function createForwarder(): Forwarder {
       const carrier = carrierOf(call);
       const startedAt = performance.now();
       try {
-        if (carrier.kind === "exchange") await forwardExchange(carrier.exchange, call, target, agents);
+        if (carrier.kind === "exchange") await forwardExchange(carrier, call, target, agents);
         else await forwardUpgrade(carrier.upgrade, call, target);
       } catch (error) {
         throw failure(error, call);
@@ -66,7 +66,7 @@ interface Agents {
 }
 
 async function forwardExchange(
-  exchange: Exchange,
+  { exchange, cors }: Carrier & { kind: "exchange" },
   call: Call,
   target: HttpTarget,
   agents: Agents,
@@ -74,7 +74,7 @@ async function forwardExchange(
   const headers = requestHeaders(exchange.head.fields, exchange.head, call);
   await proxy.web(
     requestOf(exchange, headers, call.context.peer),
-    responseOf(exchange, ["x-request-id", call.context.requestId]),
+    responseOf(exchange, call.context.requestId, cors),
     {
       hostname: target.host,
       port: target.port,

@@ -6,7 +6,7 @@ import { passThroughCall } from "./call.ts";
 /** The call that stands for an exchange which is passed through. */
 export function readPassThrough(exchange: Exchange, route: PassThroughRoute, context: Context): Call {
   return passThroughCall(
-    { kind: "exchange", exchange },
+    { kind: "exchange", exchange, cors: route.cors },
     exchange.head.fields,
     route,
     context,
