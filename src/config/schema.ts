@@ -252,7 +252,10 @@ export const configSchema = z.strictObject({
   limits: z.record(name, limit).default({}),
   defaults: z
     .strictObject({
-      timeout: duration("The longest that a unary call may take.").prefault("15s"),
+      timeout: z
+        .union([z.literal("off").transform(() => undefined), duration("A duration.")])
+        .prefault("15s")
+        .describe("The longest that a unary call may take; off for as long as its caller wants."),
       cors: cors.optional(),
     })
     .prefault({}),

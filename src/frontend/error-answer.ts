@@ -40,6 +40,7 @@ export function errorAnswer(error: RpcError, { head, context, errors, cors }: Er
   if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
   if (error.location !== undefined) fields.push("location", error.location);
   if (cors !== undefined) fields.push(...cors.fields(head));
+  if (error.header !== undefined) appendMetadata(fields, error.header);
   appendMetadata(fields, error.metadata);
   if (errors.statusHeaders) {
     fields.push("grpc-status", String(error.code));

@@ -10,6 +10,8 @@ export interface ErrorDetail {
 
 export interface RpcErrorOptions {
   readonly details?: readonly ErrorDetail[];
+  /** Metadata that came before a call failed. */
+  readonly header?: Metadata;
   /** Trailers that came with the status, or that shall go with it. */
   readonly metadata?: Metadata;
   /** Present exactly when the gateway itself made this error. */
@@ -39,6 +41,7 @@ export class RpcError extends Error {
   override readonly name = "RpcError";
   readonly code: Code;
   readonly details: readonly ErrorDetail[];
+  readonly header: Metadata | undefined;
   readonly metadata: Metadata;
   readonly reason: Reason | undefined;
   readonly retryAfter: number | undefined;
@@ -51,6 +54,7 @@ export class RpcError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? [];
+    this.header = options.header;
     this.metadata = options.metadata ?? new Metadata();
     this.reason = options.reason;
     this.retryAfter = options.retryAfter;

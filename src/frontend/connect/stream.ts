@@ -5,6 +5,7 @@ import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { unpackFor } from "../framing/compression.ts";
 import { FrameReader, frameMessage } from "../framing/frame.ts";
+import { countRequests, none } from "../framing/messages.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
@@ -72,13 +73,17 @@ async function* readRequests(
   exchange: Exchange,
   { served, form }: ConnectStreamMatch,
 ): AsyncGenerator<Payload> {
-  if (!exchange.hasBody) return;
   const unpack = unpackFor(field(exchange.head.fields, "connect-content-encoding"), served.messageBytes);
   const reader = new FrameReader(served.messageBytes);
-  for await (const chunk of exchange.body()) {
-    for (const frame of reader.push(chunk)) yield requestPayload(await unpack(frame), form, served);
+  const count = countRequests(served);
+  for await (const chunk of exchange.hasBody ? exchange.body() : none()) {
+    for (const frame of reader.push(chunk)) {
+      count.next();
+      yield requestPayload(await unpack(frame), form, served);
+    }
   }
   reader.end();
+  count.end();
 }
 
 async function writeStream(

@@ -1,5 +1,5 @@
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
-import { type Context, type Metadata, Payload } from "#rpc";
+import { Code, type Context, type Metadata, Payload, RpcError } from "#rpc";
 import { badRequest, parseQuery, type Violation } from "#transcode";
 import { readDecoded } from "../content-encoding.ts";
 import type { Cors } from "../cors.ts";
@@ -54,7 +54,7 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
     const header = requestMetadata(head.fields);
     forwardedMetadata(header, exchange, context);
     const bytes = () =>
-      head.method === "GET" ? queryMessage(head, match) : readDecoded(exchange, served.bodyBytes);
+      head.method === "GET" ? queryMessage(head, match) : readBody(exchange, served.bodyBytes);
     return {
       kind: "unary",
       method: served.method,
@@ -80,16 +80,30 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
 
   fail(exchange, error, routes, context, match) {
     const cors = match === undefined ? routes.cors : match.cors;
-    const fields = answerFields(exchange, cors, context, "application/json");
+    const isCall = httpStatus(error) !== 405;
+    const fields = answerFields(exchange, cors, context, isCall ? "application/json" : undefined);
     if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
     if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
     if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
     const retryAfter = retryAfterSeconds(error);
     if (retryAfter !== undefined) fields.push("retry-after", String(retryAfter));
-    appendMetadata(fields, error.metadata);
-    exchange.respond(httpStatus(error), fields, Buffer.from(JSON.stringify(connectError(error))));
+    if (error.header !== undefined) appendMetadata(fields, error.header);
+    appendTrailers(fields, error.metadata);
+    // What is no call of the protocol gets no error of the protocol.
+    const body = isCall ? Buffer.from(JSON.stringify(connectError(error))) : undefined;
+    exchange.respond(httpStatus(error), fields, body);
   },
 };
+
+/** @throws RpcError UNIMPLEMENTED for an encoding that the gateway does not know, as the protocol has it */
+async function readBody(exchange: Exchange, limit: number): Promise<Uint8Array> {
+  try {
+    return await readDecoded(exchange, limit);
+  } catch (error) {
+    if (!(error instanceof RpcError) || error.reason !== "unsupported_encoding") throw error;
+    throw new RpcError(Code.UNIMPLEMENTED, error.message, { reason: error.reason, httpStatus: 415 });
+  }
+}
 
 function formOf(head: RequestHead): MessageForm {
   if (head.method !== "GET") {
@@ -129,9 +143,10 @@ function answerFields(
   exchange: Exchange,
   cors: Cors | undefined,
   context: Context,
-  contentType: string,
+  contentType: string | undefined,
 ): string[] {
-  const fields = ["content-type", contentType, "accept-encoding", "gzip, deflate, br"];
+  const fields = ["accept-encoding", "gzip, deflate, br"];
+  if (contentType !== undefined) fields.push("content-type", contentType);
   fields.push("x-request-id", context.requestId);
   if (cors !== undefined) fields.push(...cors.fields(exchange.head));
   return fields;

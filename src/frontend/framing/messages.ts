@@ -13,10 +13,29 @@ export async function* readMessages(
   unpack: Unpack,
 ): AsyncGenerator<Payload> {
   const reader = new FrameReader(served.messageBytes);
+  const count = countRequests(served);
   for await (const chunk of chunks) {
-    for (const frame of reader.push(chunk)) yield Payload.fromProto(await unpack(frame), served.input);
+    for (const frame of reader.push(chunk)) {
+      count.next();
+      yield Payload.fromProto(await unpack(frame), served.input);
+    }
   }
   reader.end();
+  count.end();
+}
+
+/** Sees to it that a method which takes one request gets one. @throws RpcError UNIMPLEMENTED */
+export function countRequests({ method }: ServedMethod): { next(): void; end(): void } {
+  const sole = method.kind === "unary" || method.kind === "server_streaming";
+  let count = 0;
+  return {
+    next() {
+      if (++count > 1 && sole) throw cardinality("more than one request");
+    },
+    end() {
+      if (count === 0 && sole) throw cardinality("no request");
+    },
+  };
 }
 
 /** The one request of a unary call. @param whole reads its body @throws RpcError */
@@ -34,5 +53,7 @@ export async function readSole(
 }
 
 function cardinality(message: string): RpcError {
-  return new RpcError(Code.UNIMPLEMENTED, `${message} for a unary method`, { reason: "malformed_frame" });
+  return new RpcError(Code.UNIMPLEMENTED, `${message} for a method that takes one`, {
+    reason: "malformed_frame",
+  });
 }

@@ -104,7 +104,15 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
   fail(exchange, error, routes, context, match) {
     const { head } = exchange;
     const cors = match === undefined ? routes.cors : match.cors;
-    const fields = [...answerFields(head, answersText(head), cors, context), ...errorFields(error)];
+    const isText = answersText(head);
+    const fields = answerFields(head, isText, cors, context);
+    if (error.header !== undefined) {
+      appendGrpcMetadata(fields, error.header);
+      const body = trailerFrame(errorFields(error));
+      exchange.respond(200, fields, isText ? encodeText(body) : body);
+      return;
+    }
+    fields.push(...errorFields(error));
     if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
     const { httpStatus } = error;
     exchange.respond(httpStatus === 405 || httpStatus === 415 ? httpStatus : 200, fields);

@@ -93,7 +93,13 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
   fail(exchange, error, _routes, context) {
     if (error.reason === "protocol_mismatch" || error.httpStatus === 405 || error.httpStatus === 415) {
       exchange.respond(error.httpStatus ?? 400, [...answerFields(context), ...errorFields(error)]);
-    } else exchange.respond(200, [...answerFields(context), ...errorFields(error)]);
+    } else if (error.header === undefined) {
+      exchange.respond(200, [...answerFields(context), ...errorFields(error)]);
+    } else {
+      const fields = answerFields(context);
+      appendGrpcMetadata(fields, error.header);
+      exchange.respond(200, fields, undefined, errorFields(error));
+    }
   },
 };
 

@@ -27,6 +27,8 @@ export class Http2Exchange implements Exchange {
   #gone = false;
   #controller: AbortController | undefined;
   #trailers: Fields | undefined;
+  #awaitsTrailers = false;
+  #onTrailersSent: (() => void) | undefined;
 
   constructor(stream: ServerHttp2Stream, head: RequestHead, peer: Peer, bodyIdleMs: number) {
     this.#stream = stream;
@@ -128,8 +130,11 @@ export class Http2Exchange implements Exchange {
 
   #sendAtEnd(trailers: Fields | undefined): void {
     this.#trailers = trailers;
+    this.#awaitsTrailers = true;
     this.#stream.once("wantTrailers", () => {
       this.#stream.sendTrailers(outgoing(this.#trailers ?? []));
+      this.#awaitsTrailers = false;
+      this.#onTrailersSent?.();
     });
   }
 
@@ -140,7 +145,10 @@ export class Http2Exchange implements Exchange {
     const stop = (): void => {
       if (!stream.destroyed && !stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     };
-    if (stream.writableFinished) stop();
-    else stream.once("finish", () => setImmediate(stop));
+    // What is handed over in one turn leaves in that turn; a reset would overtake it.
+    const later = (): void => void setImmediate(stop);
+    if (this.#awaitsTrailers) this.#onTrailersSent = later;
+    else if (stream.writableFinished) later();
+    else stream.once("finish", later);
   }
 }

@@ -40,9 +40,10 @@ export function judge(
   status: StatusObject,
   foreign: boolean,
   report: (error: TransportError) => void,
+  header?: GrpcMetadata,
 ): void {
   const verdict = (): void =>
-    report(failureOf({ status, started: owner.started(raw), lost: owner.lost, foreign }));
+    report(failureOf({ status, started: owner.started(raw), lost: owner.lost, foreign, header }));
   if (isReset(status) && !owner.lost) setImmediate(verdict);
   else verdict();
 }

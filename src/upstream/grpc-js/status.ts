@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import type { StatusObject } from "@grpc/grpc-js";
+import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
-import { Code, codeFromNumber, type ErrorDetail, type Reason } from "#rpc";
+import { Code, codeFromNumber, type ErrorDetail, type Metadata, type Reason } from "#rpc";
 import type { Progress } from "../transport.ts";
 import { notConnected, TransportError } from "../transport-error.ts";
 import { answerMetadata } from "./metadata.ts";
@@ -15,6 +15,8 @@ export interface Ending {
   readonly lost: boolean;
   /** The header that came was not one of gRPC. */
   readonly foreign: boolean;
+  /** That header; undefined when none came, or when it has been passed on already. */
+  readonly header?: GrpcMetadata | undefined;
 }
 
 interface Fault {
@@ -93,7 +95,7 @@ export function failureOf(ending: Ending): TransportError {
       cause: status,
     });
   }
-  return foreign ? notGrpc(status) : sentByUpstream(status);
+  return foreign ? notGrpc(status) : sentByUpstream(status, answerMetadata(ending.header));
 }
 
 /** Whether the stream of a call was reset by the other end, as far as node:http2 tells. */
@@ -117,7 +119,7 @@ function connectionLost(cause: unknown): TransportError {
 }
 
 /** The upstream's own error goes on as it is. */
-function sentByUpstream(status: StatusObject): TransportError {
+function sentByUpstream(status: StatusObject, header: Metadata): TransportError {
   const contentType = status.metadata.get("content-type")[0];
   if (typeof contentType === "string" && !isGrpc(contentType)) return notGrpc(status);
   const code = codeFromNumber(status.code);
@@ -128,6 +130,7 @@ function sentByUpstream(status: StatusObject): TransportError {
     "processed",
     {
       details: errorDetails(status.metadata.get("grpc-status-details-bin")[0]),
+      ...(header.size === 0 ? {} : { header }),
       metadata: answerMetadata(status.metadata),
       ...(known ? {} : { reason: "upstream_protocol" }),
     },

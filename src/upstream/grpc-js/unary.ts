@@ -77,7 +77,8 @@ class UnaryExchange implements ActiveCall {
 
   onReceiveStatus(status: StatusObject): void {
     if (this.#ended) return;
-    if (status.code !== Code.OK) judge(this.#raw, this.#owner, status, this.#foreign, this.#fail);
+    if (status.code !== Code.OK)
+      judge(this.#raw, this.#owner, status, this.#foreign, this.#fail, this.#header);
     else if (this.#foreign) this.#fail(notGrpc(status));
     else if (this.#message === undefined) {
       this.#fail(brokenProtocol("the upstream ended the call well without a response"));
