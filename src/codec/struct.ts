@@ -19,7 +19,7 @@ import { giveUp, mapToJson } from "./map-to-json.ts";
 import { memory, overflow } from "./memory.ts";
 import { withPlaced } from "./placed.ts";
 import type { FieldPlan, FromJson, MessagePlan, ToJson } from "./plan.ts";
-import { boolText, scalarToJson } from "./scalar-to-json.ts";
+import { scalarToJson } from "./scalar-to-json.ts";
 import { messageToJson } from "./value-to-json.ts";
 import { frame, put, readLength, readTag, skipField } from "./wire.ts";
 
@@ -140,8 +140,7 @@ function memberToJson(field: FieldPlan, pos: number, end: number, at: number, de
     return messageToJson(field.value.message, memory.pos, memory.pos + length, at, depth);
   }
   if (field.value.enum !== undefined) return put(nullText, at);
-  if (field.number === 4) return boolText(memory.bytes[pos] !== 0, at);
-  if (field.number === 3) return scalarToJson(field.value.kind, pos, end, at);
+  if (field.number !== 2) return scalarToJson(field.value.kind, pos, end, at);
   const number = memory.view.getFloat64(pos, true);
   if (!Number.isFinite(number)) malformed("a google.protobuf.Value holds a number that JSON has not");
   return doubleText(number, at);
