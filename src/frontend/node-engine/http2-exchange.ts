@@ -59,15 +59,14 @@ export class Http2Exchange implements Exchange {
   readBody(limit: number): Promise<Uint8Array> {
     if (!this.hasBody) return Promise.resolve(new Uint8Array(0));
     if (this.#stream.destroyed) return Promise.reject(clientGone());
-    const declared = field(this.head.fields, "content-length");
-    return readWhole(this.#stream, {
-      declared: declared === undefined ? undefined : Number(declared),
-      limit,
-      idleMs: this.#bodyIdleMs,
-    });
+    const length = field(this.head.fields, "content-length");
+    const declared = length === undefined ? undefined : Number(length);
+    if (declared === undefined || declared <= limit) this.#continue();
+    return readWhole(this.#stream, { declared, limit, idleMs: this.#bodyIdleMs });
   }
 
   body(): AsyncIterable<Uint8Array> {
+    this.#continue();
     return readPieces(this.#stream, this.#bodyIdleMs);
   }
 
@@ -126,6 +125,13 @@ export class Http2Exchange implements Exchange {
     this.#answered = true;
     this.#finished = true;
     if (!this.#stream.destroyed) this.#stream.close(resetCodes[cause]);
+  }
+
+  /** Asks a client that waits with its body to send it (RFC 9110 10.1.1). */
+  #continue(): void {
+    const stream = this.#stream;
+    if (field(this.head.fields, "expect")?.toLowerCase() !== "100-continue") return;
+    if (!stream.destroyed && !stream.headersSent) stream.additionalHeaders({ ":status": 100 });
   }
 
   #sendAtEnd(trailers: Fields | undefined): void {
