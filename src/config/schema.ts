@@ -253,7 +253,12 @@ export const configSchema = z.strictObject({
   defaults: z
     .strictObject({
       timeout: z
-        .union([z.literal("off").transform(() => undefined), duration("A duration.")])
+        .string()
+        .regex(
+          new RegExp(`^off$|${durationPattern.source}`),
+          "expected a duration such as 250ms, 5s or 1m, or off",
+        )
+        .transform((text) => (text === "off" ? undefined : parseDuration(text)))
         .prefault("15s")
         .describe("The longest that a unary call may take; off for as long as its caller wants."),
       cors: cors.optional(),
