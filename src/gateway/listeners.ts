@@ -53,6 +53,7 @@ export async function openListeners(
   };
   const secure = createNodeListener({
     tls: certificates.tls,
+    onRenewal: certificates.onRenewal,
     limits: bounds,
     events: withHsts(config, events),
   });
@@ -84,7 +85,7 @@ async function certificatesOf(wanted: Config["listen"]["https"]["tls"], stateDir
     if (wanted !== "dev")
       return { caPath: undefined, ...loadCertificates(wanted.certificates, wanted.min, logger) };
     const { caPath, cert, key } = await devCertificate(stateDir);
-    return { caPath, tls: { cert, key }, close() {} };
+    return { caPath, tls: { cert, key }, onRenewal() {}, close() {} };
   } catch (cause) {
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }

@@ -143,7 +143,7 @@ describe("origins", () => {
     ["https://wild.test", false],
     ["https://.wild.test", false],
     ["https://evilwild.test", false],
-    ["http://a.wild.test", false],
+    ["http://ab.wild.test", false],
     ["https://a.wild.test:8443", false],
     ["https://a.wild.test.evil.test", false],
     ["https://evil.test/.wild.test", false],

@@ -226,6 +226,14 @@ describe("certificates of one's own", () => {
     await write("shop", "shop.test");
     await until("the new certificate is shown", async () => (await print()) !== before);
     const after = await print();
+    // Clients that name no host, such as those who know an address alone, are no exception.
+    const unnamed = { ca: ca.cert, servername: "", rejectUnauthorized: false };
+    const old = (await agreed(at, unnamed)).print;
+    await write("first", "first.test");
+    await until(
+      "the new one is shown to those who name no host",
+      async () => (await agreed(at, unnamed)).print !== old,
+    );
     const complaints = at.log.length;
     await files.write("shop.pem", "-----BEGIN nonsense");
     await until("the broken one is seen", () =>

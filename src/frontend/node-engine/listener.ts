@@ -10,6 +10,8 @@ import { createHttp2Server } from "./http2-server.ts";
 export interface NodeListenerOptions {
   /** Present for a TLS listener. ALPN is the listener's own. */
   readonly tls?: Omit<tls.TlsOptions, "ALPNProtocols">;
+  /** Told once how to put other certificates in the place of those of `tls`, for handshakes to come. */
+  readonly onRenewal?: (apply: (tls: tls.TlsOptions) => void) => void;
   readonly limits: ListenerLimits;
   readonly events: ListenerEvents;
 }
@@ -78,6 +80,7 @@ export function createNodeListener(options: NodeListenerOptions): Listener {
           },
           (socket: TLSSocket) => serveSocket(socket, socket.alpnProtocol === "h2"),
         );
+  if (server instanceof tls.Server) options.onRenewal?.((renewed) => server.setSecureContext(renewed));
   server.on("connection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));

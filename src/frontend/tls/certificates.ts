@@ -13,7 +13,15 @@ export interface CertificateFiles {
 
 export interface Certificates {
   readonly tls: TlsOptions;
+  /** Hands over the options to go on with, whenever the first certificate was replaced. For one listener. */
+  onRenewal(apply: (tls: TlsOptions) => void): void;
   close(): void;
+}
+
+interface Loaded {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly context: SecureContext;
 }
 
 const pollMs = 2000;
@@ -34,10 +42,13 @@ export function loadCertificates(
   min: "1.2" | "1.3",
   logger: Logger,
 ): Certificates {
-  const contexts = files.map((each) => contextOf(each));
+  const loaded = files.map(load);
+  let renew: ((tls: TlsOptions) => void) | undefined;
   const reload = files.map((each, index) => () => {
     try {
-      contexts[index] = contextOf(each);
+      loaded[index] = load(each);
+      // Clients that name no host never come to the callback: for them the listener itself must know.
+      if (index === 0) renew?.(options());
       logger.info("a certificate was replaced", { for: each.for });
     } catch (error) {
       logger.error("a new certificate cannot be used; the old one stays", { for: each.for, error });
@@ -49,15 +60,21 @@ export function loadCertificates(
   }
   const pick = (name: string): SecureContext | undefined => {
     const index = files.findIndex((each) => matches(each.for, name));
-    return contexts[index] ?? contexts[0];
+    return (loaded[index] ?? loaded[0])?.context;
   };
-  const first = files[0] as CertificateFiles;
-  return {
-    tls: {
-      cert: readFileSync(first.cert),
-      key: readFileSync(first.key),
+  const options = (): TlsOptions => {
+    const { cert, key } = loaded[0] as Loaded;
+    return {
+      cert,
+      key,
       minVersion: min === "1.3" ? "TLSv1.3" : "TLSv1.2",
       SNICallback: (name, done) => done(null, pick(name.toLowerCase())),
+    };
+  };
+  return {
+    tls: options(),
+    onRenewal(apply) {
+      renew = apply;
     },
     close() {
       for (const [index, each] of files.entries()) {
@@ -73,7 +90,7 @@ function matches(pattern: string, name: string): boolean {
   return dot > 0 && name.slice(dot + 1) === pattern.slice(2).toLowerCase();
 }
 
-function contextOf({ cert, key }: CertificateFiles): SecureContext {
+function load({ cert, key }: CertificateFiles): Loaded {
   const certPem = read(cert);
   const keyPem = read(key);
   try {
@@ -82,7 +99,7 @@ function contextOf({ cert, key }: CertificateFiles): SecureContext {
     throw new CertificateError(`${cert} is not a certificate in PEM`, { cause });
   }
   try {
-    return tls.createSecureContext({ cert: certPem, key: keyPem });
+    return { cert: certPem, key: keyPem, context: tls.createSecureContext({ cert: certPem, key: keyPem }) };
   } catch (cause) {
     throw new CertificateError(`${key} is not the key of ${cert}`, { cause });
   }
