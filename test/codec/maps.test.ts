@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { codecOf, messageType, printed, proto3, ways } from "./messages.ts";
-import { bytes, join } from "./wire.ts";
+import { codecOf, faultOf, messageType, printed, proto3, ways } from "./messages.ts";
+import { bytes, join, text, varint } from "./wire.ts";
 
 describe.each(ways)("maps, %s", (_name, options) => {
   const codec = codecOf(proto3, options);
@@ -51,5 +51,98 @@ describe.each(ways)("maps, %s", (_name, options) => {
       ],
     ];
     for (const [message, expected] of cases) expect(printed(codec, message)).toBe(expected);
+  });
+
+  test.each<readonly [string, Uint8Array, string]>([
+    ["an entry of nothing", bytes(56, Buffer.of()), '{"mapInt32Int32":{"0":0}}'],
+    ["an entry without a key", bytes(56, varint(2, 5)), '{"mapInt32Int32":{"0":5}}'],
+    ["an entry without a value", bytes(56, varint(1, 5)), '{"mapInt32Int32":{"5":0}}'],
+    ["a bool's entry of nothing", bytes(68, Buffer.of()), '{"mapBoolBool":{"false":false}}'],
+    ["a 64-bit entry of nothing", bytes(57, Buffer.of()), '{"mapInt64Int64":{"0":"0"}}'],
+    ["an entry without an enum", bytes(73, text(1, "a")), '{"mapStringNestedEnum":{"a":"FOO"}}'],
+    ["an entry without a message", bytes(71, text(1, "a")), '{"mapStringNestedMessage":{"a":{}}}'],
+    [
+      "an entry whose value comes first",
+      bytes(56, join(varint(2, 5), varint(1, 6))),
+      '{"mapInt32Int32":{"6":5}}',
+    ],
+    [
+      "the last of several keys and values",
+      bytes(56, join(varint(1, 1), varint(2, 2), varint(1, 3), varint(2, 4))),
+      '{"mapInt32Int32":{"3":4}}',
+    ],
+    [
+      "an entry with what nobody knows",
+      bytes(56, join(varint(1, 1), text(3, "x"), varint(2, 2))),
+      '{"mapInt32Int32":{"1":2}}',
+    ],
+    [
+      "an entry whose value is of another wire type",
+      bytes(56, join(varint(1, 1), text(2, "x"))),
+      '{"mapInt32Int32":{"1":0}}',
+    ],
+    [
+      "entries apart from each other",
+      join(
+        bytes(56, join(varint(1, 1), varint(2, 2))),
+        varint(1, 9),
+        bytes(56, join(varint(1, 3), varint(2, 4))),
+      ),
+      '{"mapInt32Int32":{"1":2,"3":4},"optionalInt32":9}',
+    ],
+    [
+      "the last entry of a missing key",
+      join(bytes(56, varint(2, 1)), bytes(56, join(varint(1, 0), varint(2, 2)))),
+      '{"mapInt32Int32":{"0":2}}',
+    ],
+    [
+      "the last message of a key, not both",
+      join(bytes(71, join(text(1, "a"), bytes(2, varint(1, 5)))), bytes(71, text(1, "a"))),
+      '{"mapStringNestedMessage":{"a":{}}}',
+    ],
+    [
+      "__proto__ as a key",
+      bytes(69, join(text(1, "__proto__"), text(2, "x"))),
+      '{"mapStringString":{"__proto__":"x"}}',
+    ],
+  ])("prints %s", (_case, message, json) => {
+    expect(printed(codec, message)).toBe(json);
+  });
+
+  test.each([
+    ['{"mapInt32Int32":{"-0":1}}', '{"mapInt32Int32":{"0":1}}'],
+    [
+      '{"mapInt64Int64":{"-9223372036854775808":9223372036854775807}}',
+      '{"mapInt64Int64":{"-9223372036854775808":"9223372036854775807"}}',
+    ],
+    ['{"mapUint64Uint64":{"18446744073709551615":1}}', '{"mapUint64Uint64":{"18446744073709551615":"1"}}'],
+    [
+      '{"mapSfixed32Sfixed32":{"-1":1},"mapFixed64Fixed64":{"1":"1"}}',
+      '{"mapSfixed32Sfixed32":{"-1":1},"mapFixed64Fixed64":{"1":"1"}}',
+    ],
+    ['{"mapBoolBool":{"true":false,"false":true}}', '{"mapBoolBool":{"true":false,"false":true}}'],
+    ['{"mapInt32Double":{"1":"NaN"}}', '{"mapInt32Double":{"1":"NaN"}}'],
+  ])("takes %s", (json, expected) => {
+    expect(printed(codec, codec.fromJson(Buffer.from(json)))).toBe(expected);
+  });
+
+  test.each<readonly [string, string]>([
+    ...["", " 1", "1 ", "+1", "1.0", "1e2", "0x1", "a", "-", "2147483648", "NaN", "١"].map(
+      (key) => [`{"mapInt32Int32":{"${key}":1}}`, `mapInt32Int32["${key}"]`] as const,
+    ),
+    ['{"mapUint32Uint32":{"-1":1}}', 'mapUint32Uint32["-1"]'],
+    ['{"mapUint64Uint64":{"18446744073709551616":1}}', 'mapUint64Uint64["18446744073709551616"]'],
+    ...["", "1", "True", " true"].map(
+      (key) => [`{"mapBoolBool":{"${key}":true}}`, `mapBoolBool["${key}"]`] as const,
+    ),
+    ['{"mapInt32Int32":{1:1}}', "mapInt32Int32"],
+    ['{"mapInt32Int32":{"1":null}}', 'mapInt32Int32["1"]'],
+    ['{"mapStringNestedMessage":{"a":null}}', 'mapStringNestedMessage["a"]'],
+    ['{"mapInt32Int32":[]}', "mapInt32Int32"],
+    ['{"mapInt32Int32":{"1":1,}}', "mapInt32Int32"],
+  ])("refuses %s", (json, path) => {
+    const fault = faultOf(() => codec.fromJson(Buffer.from(json)));
+    expect(fault.path).toBe(path);
+    expect(fault.side).toBe("json");
   });
 });
