@@ -429,4 +429,17 @@ describe("WebSocket", () => {
     for await (const chunk of got) body += chunk;
     expect([got.statusCode, got.headers["x-why"], body]).toEqual([401, "x", "no"]);
   });
+
+  test("pages of other origins may not open them", async () => {
+    const got = await new Promise<IncomingMessage>((resolve, reject) => {
+      const socket = new WebSocket(`${at.url.replace("https", "wss")}/socket`, {
+        ca: at.ca,
+        origin: "https://elsewhere.test",
+      });
+      socket.on("unexpected-response", (_request, response) => resolve(response));
+      socket.on("error", reject);
+    });
+    got.resume();
+    expect([got.statusCode, got.headers["x-dragoman-reason"]]).toEqual([403, "origin_denied"]);
+  });
 });

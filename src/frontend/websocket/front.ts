@@ -119,10 +119,10 @@ export class WebSocketFront {
     cors: Cors | undefined,
     context: Context,
   ): () => Promise<void> {
+    checkOrigin(upgrade.head, cors);
     if (destination.kind === "passthrough")
       return () => this.#passThrough(upgrade, destination.route, context);
     const { route, captures } = destination;
-    checkOrigin(upgrade.head, cors);
     const { chosen, token } = readSubprotocols(upgrade.head.fields);
     const session = new Session(() => this.#handshake(upgrade, chosen, route.served.messageBytes));
     const call = webSocketCall({ upgrade, session, route, captures, token, context });
