@@ -41,6 +41,7 @@ export function checkReferences(config: Config): CheckProblem[] {
       else if (route.limit.indexOf(name) < position)
         problems.push({ message: `the limit ${name} is named twice`, path: at("limit", position) });
     }
+    checkCounted(config, route, at, problems);
     for (const [position, name] of (route.auth?.any ?? []).entries()) {
       if (!config.issuers.has(name)) {
         problems.push({ message: `no provider is named ${name}`, path: at("auth", "any", position) });
@@ -63,6 +64,24 @@ export function checkReferences(config: Config): CheckProblem[] {
     }
   }
   return problems;
+}
+
+/** A limit by caller where nobody is asked who he is would refuse every call: that cannot be meant. */
+function checkCounted(
+  config: Config,
+  route: RouteConfig,
+  at: (...rest: (string | number)[]) => readonly (string | number)[],
+  problems: CheckProblem[],
+): void {
+  const isPublic = route.public === true || (config.issuers.size === 0 && route.auth === undefined);
+  if (!isPublic) return;
+  for (const [position, name] of route.limit.entries()) {
+    const limit = config.limits.get(name);
+    if (limit === undefined || limit.onMissing !== "deny") continue;
+    if (!limit.key.some((each) => each.startsWith("caller."))) continue;
+    const message = `${name} counts by caller, but the route is public: say onMissing: share or skip, or count by peer.ip`;
+    problems.push({ message, path: at("limit", position) });
+  }
 }
 
 function checkTarget(

@@ -1,4 +1,5 @@
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
+import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
 import {
   type CallTranscoding,
@@ -6,7 +7,7 @@ import {
   resolveTranscoding,
   type Transcoding,
 } from "./transcoding.ts";
-import { parseDuration, type Rate } from "./units.ts";
+import { parseDuration } from "./units.ts";
 
 type DeepReadonly<T> = T extends (infer E)[]
   ? readonly DeepReadonly<E>[]
@@ -80,12 +81,6 @@ export interface RouteConfig {
   readonly line: number | undefined;
 }
 
-export interface LimitConfig {
-  readonly key: "caller.sub" | "peer.ip";
-  readonly rate: Rate;
-  readonly burst: number;
-}
-
 type Parsed = DeepReadonly<ParsedConfig>;
 
 /** The configuration, complete: defaults filled in, short forms spelled out, paths absolute. Never changed. */
@@ -144,12 +139,7 @@ export function normalizeConfig(
         { ...value, jwks: isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
       ]),
     ),
-    limits: new Map(
-      Object.entries(parsed.limits).map(([name, { key, rate, burst }]) => [
-        name,
-        { key, rate, burst: burst ?? rate.count },
-      ]),
-    ),
+    limits: new Map(Object.entries(parsed.limits).map(([name, limit]) => [name, limitOf(limit)])),
     defaults: parsed.defaults,
     routes: parsed.routes.map((route, index) => ({
       match: route.match,

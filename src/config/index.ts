@@ -3,13 +3,13 @@ export type {
   Config,
   GrpcUpstream,
   HttpUpstream,
-  LimitConfig,
   RetryConfig,
   RouteConfig,
   Upstream,
 } from "./config.ts";
 export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
+export type { BurstRate, LimitConfig } from "./limits-schema.ts";
 export { type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
 export type { Problem } from "./problems.ts";
 export { routeOfMethod } from "./selector.ts";

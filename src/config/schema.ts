@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { httpSchema } from "./http-schema.ts";
+import { limitSchema } from "./limits-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
-import { durationPattern, parseDuration, parseRate, parseSize, ratePattern, sizePattern } from "./units.ts";
+import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 
 /**
  * The one description of `gateway.yaml`: the parser, the JSON Schema for editors and the type of the configuration all
@@ -158,16 +159,6 @@ const issuer = z
   })
   .describe("A provider of JWTs.");
 
-const limit = z.strictObject({
-  key: z.enum(["caller.sub", "peer.ip"]).describe("Whose calls are counted together."),
-  rate: z.string().regex(ratePattern, "expected a rate such as 100/s or 1000/min").transform(parseRate),
-  burst: z
-    .int()
-    .min(1)
-    .optional()
-    .describe("Calls that may come at once; the count of the rate when absent."),
-});
-
 const codes = z.enum([
   "CANCELLED",
   "UNKNOWN",
@@ -249,7 +240,7 @@ export const configSchema = z.strictObject({
   schema: z.array(schemaSource).min(1),
   upstreams: z.record(name, upstream),
   auth: z.strictObject({ issuers: z.record(name, issuer).default({}) }).prefault({}),
-  limits: z.record(name, limit).default({}),
+  limits: z.record(name, limitSchema).default({}),
   defaults: z
     .strictObject({
       timeout: z
@@ -262,6 +253,10 @@ export const configSchema = z.strictObject({
         .prefault("15s")
         .describe("The longest that a unary call may take; off for as long as its caller wants."),
       cors: cors.optional(),
+      limitFields: z
+        .enum(["standard", "legacy", "both", "off"])
+        .default("standard")
+        .describe("How callers are told of their limits: RateLimit, x-ratelimit-*, both, or not."),
     })
     .prefault({}),
   routes: z.array(route).min(1),

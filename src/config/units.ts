@@ -18,7 +18,7 @@ const periodMs: Readonly<Record<string, number>> = { s: 1000, min: 60_000, h: 3_
 
 export const durationPattern = /^\d+(?:\.\d+)?(?:ms|s|m|h|d)$/;
 export const sizePattern = /^\d+(?:B|KiB|MiB|GiB|kB|MB|GB)$/;
-export const ratePattern = /^\d+\/(?:s|min|h|d)$/;
+export const ratePattern = /^[1-9]\d*\/(?:s|min|h|d)$/;
 
 /** Milliseconds of `250ms`, `5s`, `1m`, `2h` or `180d`; the text must match `durationPattern`. */
 export function parseDuration(text: string): number {

@@ -40,6 +40,7 @@ export function errorAnswer(error: RpcError, { head, context, errors, cors }: Er
   if (error.allow !== undefined) fields.push("allow", error.allow.join(", "));
   if (error.location !== undefined) fields.push("location", error.location);
   if (cors !== undefined) fields.push(...cors.fields(head));
+  if (error.head !== undefined) appendMetadata(fields, error.head);
   if (error.header !== undefined) appendMetadata(fields, error.header);
   appendMetadata(fields, error.metadata);
   if (errors.statusHeaders) {
@@ -63,6 +64,13 @@ export function errorJson(error: RpcError, { any, form }: ErrorOptions): string 
 /** RFC 9457, with the members of `google.rpc.Status` as extensions. */
 function problemJson(error: RpcError, status: number, any: Codec): string {
   const type = error.reason === undefined ? "about:blank" : `urn:dragoman:error:${error.reason}`;
-  const own = JSON.stringify({ type, title: codeName(error.code), status, detail: error.message });
+  const { problem = { type, title: codeName(error.code), members: {} }, message: detail } = error;
+  const own = JSON.stringify({
+    type: problem.type,
+    title: problem.title,
+    status,
+    detail,
+    ...problem.members,
+  });
   return `${own.slice(0, -1)},${statusToJson(error, any).slice(1)}`;
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
-import type { Config, GrpcUpstream, LimitConfig } from "#config";
+import type { Config, GrpcUpstream } from "#config";
 import { type IssuerOptions, KeySource, TokenCache, type TrustedIssuer } from "#filter/authn";
 import { Gate } from "#filter/concurrency-limit";
-import { RateLimiter } from "#filter/rate-limit";
+import { type LimitStore, MemoryStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
 import type { Logger } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
+import { keptLimits } from "./limits.ts";
 
 /** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
 const retireMs = 60_000;
@@ -32,7 +33,7 @@ interface Kept<T> {
 export class LiveState {
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
-  readonly #limiters = new Map<string, Kept<RateLimiter>>();
+  readonly #limits = new MemoryStore();
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
@@ -55,7 +56,7 @@ export class LiveState {
       (upstream) => this.#makeUpstream(upstream),
       ({ channel }) => this.#retire(channel),
     );
-    keep(this.#limiters, [...config.limits], makeLimiter, () => {});
+    this.#limits.configure(keptLimits(config.limits));
     const issuers = [...config.issuers].map(
       ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
         [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
@@ -76,8 +77,9 @@ export class LiveState {
     return found(this.#upstreams, name);
   }
 
-  limiter(name: string): RateLimiter {
-    return found(this.#limiters, name);
+  /** Where it is kept what was taken of limits. */
+  get limits(): LimitStore {
+    return this.#limits;
   }
 
   issuers(names: readonly string[]): readonly TrustedIssuer[] {
@@ -124,10 +126,6 @@ export class LiveState {
       throttle: new RetryThrottle(),
     };
   }
-}
-
-function makeLimiter({ rate, burst }: LimitConfig): RateLimiter {
-  return new RateLimiter({ count: rate.count, perMs: rate.perMs, burst });
 }
 
 function found<T>(kept: ReadonlyMap<string, Kept<T>>, name: string): T {

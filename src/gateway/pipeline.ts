@@ -1,15 +1,16 @@
-import type { RetryConfig, RouteConfig } from "#config";
+import type { Config, RetryConfig, RouteConfig } from "#config";
 import { accessLogFilter } from "#filter/access-log";
 import { anonymousFilter, authnFilter } from "#filter/authn";
 import { scopesFilter } from "#filter/authz";
 import { concurrencyLimitFilter } from "#filter/concurrency-limit";
 import { deadlineFilter } from "#filter/deadline";
 import { metricsFilter } from "#filter/metrics";
-import { type Limit, rateLimitFilter } from "#filter/rate-limit";
+import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
 import { type RetryPolicy, retryFilter } from "#filter/retry";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method } from "#schema";
 import type { LineSink, Meter } from "#telemetry";
+import { limitPolicies } from "./limits.ts";
 import type { LiveState, LiveUpstream } from "./live-state.ts";
 import type { Access } from "./plan.ts";
 
@@ -28,7 +29,7 @@ export interface Demands {
   readonly timeoutMs: number | undefined;
   /** Undefined for a path that is passed through. */
   readonly upstream: LiveUpstream | undefined;
-  readonly limits: ReadonlyMap<string, { readonly key: Limit["key"] }>;
+  readonly config: Config;
 }
 
 /** Tried again without being asked: what may be called twice, when its connection failed. */
@@ -48,12 +49,12 @@ export function observers(method: Method, { meter, accessLog }: Observers): read
  */
 export function pipeline(demands: Demands, observing: Observers, live: LiveState): readonly Filter[] {
   const { method, access, route, upstream } = demands;
-  const limits = (route?.limit ?? []).map((name): Limit => {
-    const key = demands.limits.get(name)?.key ?? "peer.ip";
-    return { name, key, limiter: live.limiter(name) };
-  });
-  const byPeer = limits.filter(({ key }) => key === "peer.ip");
-  const byCaller = limits.filter(({ key }) => key === "caller.sub");
+  const limits = limitPolicies(route?.limit ?? [], demands.config.limits);
+  const byPeer = limits.filter(({ byCaller }) => !byCaller);
+  const byCaller = limits.filter(({ byCaller }) => byCaller);
+  const fields = demands.config.defaults.limitFields;
+  const limiting = (policies: readonly LimitPolicy[]): Filter =>
+    rateLimitFilter({ policies, fields, store: live.limits, meter: observing.meter });
   const filters: Filter[] = [
     // Outermost, so that every refusal below is logged and counted.
     ...observers(method, observing),
@@ -63,7 +64,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
   // Before anything that costs: an upstream that is full is full for everybody.
   if (upstream?.gate !== undefined) filters.push(concurrencyLimitFilter(upstream.gate));
   // Cheap, and before signatures are checked: guessing tokens is limited too.
-  if (byPeer.length > 0) filters.push(rateLimitFilter(byPeer));
+  if (byPeer.length > 0) filters.push(limiting(byPeer));
   // Establishes who calls; on public methods it only drops what clients claim to be.
   if (access.kind === "public") filters.push(anonymousFilter);
   else {
@@ -73,7 +74,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     if (access.scopes.length > 0) filters.push(scopesFilter(access.scopes));
   }
   // Needs to know who calls.
-  if (byCaller.length > 0) filters.push(rateLimitFilter(byCaller));
+  if (byCaller.length > 0) filters.push(limiting(byCaller));
   // Innermost: each attempt is the channel's, and none of the above is done twice.
   const retry =
     route?.retry === undefined ? (method.idempotent ? safeRetry : undefined) : retryPolicy(route.retry);

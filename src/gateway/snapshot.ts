@@ -155,8 +155,8 @@ class RouteBuilder {
     const upstream = live.upstream(planned.upstream.name);
     const codecs = this.#codecsFor(this.#transcoding(planned));
     const output = codecs.message(method.descriptor.output);
-    const limits = plan.config.limits;
-    const filters = pipeline({ method, access, route, timeoutMs, upstream, limits }, observing, live);
+    const { config } = plan;
+    const filters = pipeline({ method, access, route, timeoutMs, upstream, config }, observing, live);
     const { bodyBytes, messageBytes } = plan.config.listen.limits;
     return {
       method,
@@ -237,7 +237,7 @@ function passThroughFilters(
   const { plan, observing, live } = options;
   const timeoutMs = route.timeoutMs;
   return pipeline(
-    { method, access, route, timeoutMs, upstream: undefined, limits: plan.config.limits },
+    { method, access, route, timeoutMs, upstream: undefined, config: plan.config },
     observing,
     live,
   );

@@ -2,6 +2,14 @@ import { Code, codeName } from "./code.ts";
 import { Metadata } from "./metadata.ts";
 import type { Reason } from "./reason.ts";
 
+/** How RFC 9457 tells an error whose type is registered, for callers who want it told so. */
+export interface ProblemType {
+  readonly type: string;
+  readonly title: string;
+  /** Members of its own. */
+  readonly members: Readonly<Record<string, readonly string[]>>;
+}
+
 /** One entry of `google.rpc.Status.details`: a `google.protobuf.Any`, still packed. */
 export interface ErrorDetail {
   readonly typeUrl: string;
@@ -25,6 +33,9 @@ export interface RpcErrorOptions {
    * speak HTTP statuses look at it.
    */
   readonly httpStatus?: number;
+  /** Fields for the head of the answer, where the error is all of it; never trailers. Lower case. */
+  readonly head?: Metadata;
+  readonly problem?: ProblemType;
   /** Methods for the `allow` header of a 405. */
   readonly allow?: readonly string[];
   /** Where an HTTP caller should ask instead: the `location` of a redirect. */
@@ -47,6 +58,9 @@ export class RpcError extends Error {
   readonly retryAfter: number | undefined;
   readonly challenge: string | undefined;
   readonly httpStatus: number | undefined;
+  /** Filters that the error passes may add to it, as they do to the header of a reply. */
+  head: Metadata | undefined;
+  readonly problem: ProblemType | undefined;
   readonly allow: readonly string[] | undefined;
   readonly location: string | undefined;
 
@@ -60,6 +74,8 @@ export class RpcError extends Error {
     this.retryAfter = options.retryAfter;
     this.challenge = options.challenge;
     this.httpStatus = options.httpStatus;
+    this.head = options.head;
+    this.problem = options.problem;
     this.allow = options.allow;
     this.location = options.location;
   }

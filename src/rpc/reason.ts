@@ -33,6 +33,7 @@ export const reasons = [
   "scope_missing",
   "keys_unavailable",
   "rate_limited",
+  "limit_key_missing",
   "concurrency_limited",
   "deadline_exceeded",
   // upstream

@@ -95,9 +95,15 @@ routes: [{ match: "*", to: a }]
 routes: [{ match: "*", limit: [l], timeout: 1.5s, retry: { attempts: 2, backoff: 10ms..1s } }]
 `);
     expect(parsed.limits.get("l")).toEqual({
-      key: "peer.ip",
-      rate: { count: 100, perMs: 60_000 },
-      burst: 100,
+      key: ["peer.ip"],
+      rate: { count: 100, perMs: 60_000, burst: 100 },
+      tiers: [],
+      cost: 1,
+      onMissing: "deny",
+      messages: "none",
+      shadow: false,
+      ipv6Prefix: 64,
+      maxKeys: 100_000,
     });
     expect(parsed.routes[0]).toMatchObject({
       timeoutMs: 1500,
@@ -171,6 +177,25 @@ describe("what is wrong has its place", () => {
       "a limit twice",
       `${base.replace('match: "*"', 'match: "*", limit: [x, x]')}limits: { x: { key: peer.ip, rate: 1/s } }\n`,
       ["g.yaml:4:35: error: the limit x is named twice"],
+    ],
+    [
+      "a limit by caller where anybody may call",
+      `${base.replace('match: "*"', 'match: "*", limit: [x]')}limits: { x: { key: [peer.ip, caller.sub], rate: 1/s } }\n`,
+      [
+        "g.yaml:4:32: error: x counts by caller, but the route is public: say onMissing: share or skip, or count by peer.ip",
+      ],
+    ],
+    [
+      "a key that nothing is",
+      `${base}limits: { x: { key: peer.port, rate: 1/s } }\n`,
+      [
+        "g.yaml:5:21: error: limits.x.key: expected peer.ip, caller.sub, caller.claims.NAME, request.header['NAME'], method, route, or a text in quotes",
+      ],
+    ],
+    [
+      "a rate of nothing",
+      `${base}limits: { x: { key: peer.ip, rate: 0/s } }\n`,
+      ["g.yaml:5:36: error: limits.x.rate: expected a rate such as 100/s or 1000/min"],
     ],
     [
       "auth without a provider",

@@ -498,7 +498,10 @@ describe("limits", () => {
     expect(Number(refused[0]?.headers["retry-after"])).toBeGreaterThan(300);
     expect(JSON.parse(refused[0]?.text ?? "")).toMatchObject({
       code: 8,
-      details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo" }],
+      details: [
+        { "@type": "type.googleapis.com/google.rpc.RetryInfo" },
+        { "@type": "type.googleapis.com/google.rpc.QuotaFailure", violations: [{ subject: "limit:few" }] },
+      ],
     });
   });
 

@@ -1,3 +1,6 @@
-export { type Limit, rateLimitFilter } from "./filter.ts";
-export type { LimitKey } from "./key.ts";
-export { type LimiterOptions, RateLimiter } from "./limiter.ts";
+export { compileLimit, type LimitOptions, type LimitTier } from "./compile.ts";
+export type { LimitFields } from "./fields.ts";
+export { type RateLimitOptions, rateLimitFilter } from "./filter.ts";
+export { type KeptLimit, MemoryStore } from "./memory-store.ts";
+export type { CountedMessages, LimitPolicy, OnMissing, Rate } from "./policy.ts";
+export type { Demand, LimitStore, Standing } from "./store.ts";

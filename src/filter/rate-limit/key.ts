@@ -1,45 +1,95 @@
+import { createHash } from "node:crypto";
 import type { Call } from "#rpc";
+import { addressKey } from "./address.ts";
 
-/** Whose calls are counted together. */
-export type LimitKey = "peer.ip" | "caller.sub";
+/** Reads one value of a call; undefined when the call does not have it. */
+export type Reader = (call: Call) => string | undefined;
 
-/** The key of a call; a caller without an identity is counted by its address. */
-export function keyOf(call: Call, kind: LimitKey): string {
-  const { principal, peer } = call.context;
-  if (kind === "caller.sub" && principal !== undefined) return `${principal.provider}\n${principal.subject}`;
-  return addressKey(peer.address);
+/** How something is read of calls, and whether that needs to know who calls. */
+export interface Read {
+  readonly read: Reader;
+  readonly byCaller: boolean;
 }
+
+const claimPath = /^caller\.claims((?:\.[A-Za-z_]\w*)+)$/;
+const headerPath = /^request\.header\[(?:'([\w-]+)'|"([\w-]+)")\]$/;
+const literal = /^'([^'\\]*)'$|^"([^"\\]*)"$/;
 
 /**
- * An IPv4 address, or the /64 that an IPv6 address is in: who has one has them all. IPv4-mapped addresses, which sockets
- * for both families show (RFC 4291 2.5.5.2), are IPv4: their /64 is all of it.
+ * What is read without evaluating anything: `peer.ip`, `caller.sub`, `caller.claims.a.b`, `request.header['x']`,
+ * `method`, `route`, or a text in quotes. Undefined for any other text.
+ *
+ * @param ipv6Prefix bits of an IPv6 address that tell peers apart
  */
-function addressKey(address: string): string {
-  if (!address.includes(":")) return address;
-  const groups = groupsOf(address.split("%", 1)[0] ?? "");
-  const [high = 0, low = 0] = groups.slice(6);
-  if (groups[5] === 0xffff && groups.slice(0, 5).every((group) => group === 0)) {
-    return [high >> 8, high & 0xff, low >> 8, low & 0xff].join(".");
+export function plainRead(text: string, ipv6Prefix: number): Read | undefined {
+  switch (text) {
+    case "peer.ip":
+      return { read: ({ context }) => addressKey(context.peer.address, ipv6Prefix), byCaller: false };
+    case "caller.sub":
+      return { read: subject, byCaller: true };
+    case "method":
+      return { read: ({ method }) => method.name, byCaller: false };
+    case "route":
+      return { read: ({ context }) => context.route, byCaller: false };
   }
-  return groups
-    .slice(0, 4)
-    .map((group) => group.toString(16))
-    .join(":");
+  const claims = claimPath.exec(text)?.[1];
+  if (claims !== undefined) return { read: claimReader(claims.slice(1).split(".")), byCaller: true };
+  const header = headerPath.exec(text);
+  if (header !== null) {
+    const name = (header[1] ?? header[2] ?? "").toLowerCase();
+    return { read: (call) => call.header.get(name), byCaller: false };
+  }
+  const quoted = literal.exec(text);
+  if (quoted === null) return undefined;
+  const value = quoted[1] ?? quoted[2] ?? "";
+  return { read: () => value, byCaller: false };
 }
 
-/** The eight numbers of an IPv6 address, `::` and a dotted end written out. */
-function groupsOf(address: string): number[] {
-  const [head = [], tail] = address.split("::").map(numbersOf);
-  if (tail === undefined) return head;
-  const missing = Math.max(0, 8 - head.length - tail.length);
-  return [...head, ...new Array<number>(missing).fill(0), ...tail];
+/** A subject is unique with its provider only. */
+function subject({ context }: Call): string | undefined {
+  const { principal } = context;
+  return principal === undefined ? undefined : `${principal.provider}\n${principal.subject}`;
 }
 
-function numbersOf(part: string): number[] {
-  if (part === "") return [];
-  return part.split(":").flatMap((group) => {
-    if (!group.includes(".")) return [Number.parseInt(group, 16)];
-    const [a = 0, b = 0, c = 0, d = 0] = group.split(".").map(Number);
-    return [a * 256 + b, c * 256 + d];
-  });
+/** A claim that is a text, a number or a truth value; anything else is not one value. */
+export function claimReader(path: readonly string[]): Reader {
+  return ({ context }) => {
+    let value: unknown = context.principal?.claims;
+    for (const name of path) {
+      if (typeof value !== "object" || value === null || !Object.hasOwn(value, name)) return undefined;
+      value = Reflect.get(value, name);
+    }
+    const single = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+    return single ? String(value) : undefined;
+  };
+}
+
+/** Characters of a key that are kept as they are: memory is bounded by the number of keys. */
+const longest = 64;
+
+/** Several values as one key; undefined when one is missing. */
+export function joinedKey(readers: readonly Reader[]): Reader {
+  const [only] = readers;
+  if (only !== undefined && readers.length === 1) {
+    return (call) => {
+      const value = only(call);
+      return value === undefined ? undefined : bounded(value);
+    };
+  }
+  return (call) => {
+    const values: string[] = [];
+    for (const read of readers) {
+      const value = read(call);
+      if (value === undefined) return undefined;
+      values.push(value);
+    }
+    // As JSON, so that no value can pose as two.
+    return bounded(JSON.stringify(values));
+  };
+}
+
+/** A key of any length as one of at most 64 characters; what poses as a digest becomes one. */
+function bounded(key: string): string {
+  if (key.length <= longest && !key.startsWith("#")) return key;
+  return `#${createHash("sha256").update(key).digest("base64url")}`;
 }

@@ -87,6 +87,7 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
     if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
     const retryAfter = retryAfterSeconds(error);
     if (retryAfter !== undefined) fields.push("retry-after", String(retryAfter));
+    if (error.head !== undefined) appendMetadata(fields, error.head);
     if (error.header !== undefined) appendMetadata(fields, error.header);
     appendTrailers(fields, error.metadata);
     // What is no call of the protocol gets no error of the protocol.

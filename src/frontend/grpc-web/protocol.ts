@@ -106,6 +106,7 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
     const cors = match === undefined ? routes.cors : match.cors;
     const isText = answersText(head);
     const fields = answerFields(head, isText, cors, context);
+    if (error.head !== undefined) appendGrpcMetadata(fields, error.head);
     if (error.header !== undefined) {
       appendGrpcMetadata(fields, error.header);
       const body = trailerFrame(errorFields(error));

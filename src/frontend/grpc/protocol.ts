@@ -91,12 +91,14 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
   },
 
   fail(exchange, error, _routes, context) {
+    const fields = answerFields(context);
+    if (error.head !== undefined) appendGrpcMetadata(fields, error.head);
     if (error.reason === "protocol_mismatch" || error.httpStatus === 405 || error.httpStatus === 415) {
-      exchange.respond(error.httpStatus ?? 400, [...answerFields(context), ...errorFields(error)]);
+      exchange.respond(error.httpStatus ?? 400, [...fields, ...errorFields(error)]);
     } else if (error.header === undefined) {
-      exchange.respond(200, [...answerFields(context), ...errorFields(error)]);
+      // Head and status in one block ("Trailers-Only"): a client that saw a head would not try again (gRFC A6).
+      exchange.respond(200, [...fields, ...errorFields(error)]);
     } else {
-      const fields = answerFields(context);
       appendGrpcMetadata(fields, error.header);
       exchange.respond(200, fields, undefined, errorFields(error));
     }

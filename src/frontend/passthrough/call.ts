@@ -10,7 +10,7 @@ import {
 } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { Exchange, Upgrade } from "../exchange.ts";
-import { type Fields, fieldValues } from "../fields.ts";
+import type { Fields } from "../fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 
 /** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
@@ -30,7 +30,7 @@ export function emptyPayload(): Payload {
   return Payload.fromProto(empty, nothing);
 }
 
-/** Of the header, filters get what they may look at: credentials. */
+/** Filters get the header as it came; what they take out of it or add to it is for the forwarding to heed. */
 export function passThroughCall(
   carrier: Carrier,
   fields: Fields,
@@ -39,7 +39,7 @@ export function passThroughCall(
   signal: AbortSignal,
 ): PassThroughCall {
   const header = new Metadata();
-  for (const value of fieldValues(fields, "authorization")) header.append("authorization", value);
+  for (let i = 0; i < fields.length; i += 2) header.append(fields[i] as string, fields[i + 1] as string);
   const request = emptyPayload();
   return {
     kind: "unary",

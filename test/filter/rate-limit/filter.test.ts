@@ -1,62 +1,127 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
-import { type LimitKey, RateLimiter, rateLimitFilter } from "#filter/rate-limit";
-import { RetryInfoSchema } from "#gen/google/rpc/error_details_pb";
-import { type Call, Code, RpcError } from "#rpc";
-import { type CallOptions, failure, makeCall, unaryReply } from "../support/call.ts";
+import {
+  type LimitFields,
+  type LimitOptions,
+  type LimitPolicy,
+  MemoryStore,
+  type Rate,
+  rateLimitFilter,
+} from "#filter/rate-limit";
+import { QuotaFailureSchema, RetryInfoSchema } from "#gen/google/rpc/error_details_pb";
+import { type Call, Code, compose, type Handler, Metadata, type Reply, RpcError } from "#rpc";
+import { createPrometheusMeter } from "#telemetry";
+import {
+  type CallOptions,
+  failure,
+  makeCall,
+  readAll,
+  reader,
+  responses,
+  streamReply,
+  unaryReply,
+} from "../support/call.ts";
+import { kept, policy } from "./support/limits.ts";
 
-/** A filter with one limit, and the calls that came through. */
-function limited(count: number, perMs: number, burst: number, key: LimitKey = "peer.ip") {
-  const passed: Call[] = [];
-  const limiter = new RateLimiter({ count, perMs, burst, now: () => 0 });
-  const handler = rateLimitFilter([{ name: "l", key, limiter }])(async (call) => {
-    passed.push(call);
-    return unaryReply();
-  });
-  return { handler, passed };
+interface Named {
+  readonly rate: Rate;
+  readonly more?: Partial<LimitOptions>;
 }
 
+/** Filters with these limits, each array one filter, and the calls that came through; the clock stands. */
+function limited(
+  filters: readonly Readonly<Record<string, Named>>[],
+  { fields = "standard", handler }: { fields?: LimitFields; handler?: Handler } = {},
+) {
+  const passed: Call[] = [];
+  const clock = { now: 0 };
+  const store = new MemoryStore(() => clock.now);
+  const meter = createPrometheusMeter();
+  const compiled: LimitPolicy[][] = filters.map((limits) =>
+    Object.entries(limits).map(([name, { rate, more }]) => policy(name, rate, more)),
+  );
+  store.configure(
+    filters.flatMap((limits) => Object.entries(limits).map(([name, { rate }]) => kept(name, rate))),
+  );
+  const handle = compose(
+    compiled.map((policies) => rateLimitFilter({ policies, store, fields, meter })),
+    (call) => {
+      passed.push(call);
+      return handler === undefined ? Promise.resolve(unaryReply()) : handler(call);
+    },
+  );
+  return { handle, passed, clock, meter };
+}
+
+/** One filter with one limit named `l`. */
+function single(rate: Rate, more: Partial<LimitOptions> = {}, options: Parameters<typeof limited>[1] = {}) {
+  return limited([{ l: { rate, more } }], options);
+}
+
+const one = { count: 1, perMs: 60_000, burst: 1 };
+
 test("of those that come at once exactly as many pass as may", async () => {
-  const { handler, passed } = limited(1, 60_000, 7);
-  const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => handler(makeCall())));
+  const { handle, passed } = single({ count: 1, perMs: 60_000, burst: 7 });
+  const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => handle(makeCall())));
   expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(7);
   expect(passed).toHaveLength(7);
 });
 
 test.each([
-  { name: "a whole second at least", count: 1000, perMs: 1000, seconds: 1 },
-  { name: "rounded up, never before the bucket has room", count: 2, perMs: 3000, seconds: 2 },
+  { name: "milliseconds", count: 1000, perMs: 1000, seconds: 0.001 },
+  { name: "never before the bucket has room", count: 3, perMs: 4000, seconds: 1.334 },
   { name: "minutes", count: 1, perMs: 90_000, seconds: 90 },
 ])("a refusal tells when to come again: $name", async ({ count, perMs, seconds }) => {
-  const { handler } = limited(count, perMs, 1);
-  await handler(makeCall());
-  const error = await failure(handler(makeCall()));
-  expect(error).toBeInstanceOf(RpcError);
+  const { handle } = single({ count, perMs, burst: 1 });
+  await handle(makeCall());
+  const error = await failure(handle(makeCall()));
   expect(error).toMatchObject({
     code: Code.RESOURCE_EXHAUSTED,
     reason: "rate_limited",
     retryAfter: seconds,
-    details: [{ typeUrl: "type.googleapis.com/google.rpc.RetryInfo" }],
+    problem: { members: { "violated-policies": ["l"] } },
   });
-  const info = error instanceof RpcError ? error.details[0]?.value : undefined;
-  expect(fromBinary(RetryInfoSchema, info ?? new Uint8Array()).retryDelay?.seconds).toBe(BigInt(seconds));
+  if (!(error instanceof RpcError)) throw error;
+  const [retry, quota] = error.details;
+  const delay = fromBinary(RetryInfoSchema, retry?.value ?? new Uint8Array()).retryDelay;
+  expect(Number(delay?.seconds) + (delay?.nanos ?? 0) / 1e9).toBeCloseTo(seconds, 9);
+  expect(fromBinary(QuotaFailureSchema, quota?.value ?? new Uint8Array()).violations).toMatchObject([
+    { subject: "limit:l", description: `${count} in ${perMs / 1000} s, 1 at once` },
+  ]);
 });
 
 describe("who is counted together", () => {
   interface Case {
     readonly name: string;
-    readonly key: LimitKey;
+    readonly key: string | readonly string[];
     readonly first: CallOptions;
     readonly second: CallOptions;
     readonly together: boolean;
+    readonly ipv6Prefix?: number;
   }
-  const byIp = (name: string, first: string, second: string, together: boolean): Case => ({
+  const byIp = (name: string, first: string, second: string, together: boolean, ipv6Prefix = 64): Case => ({
     name,
     key: "peer.ip",
     first: { address: first },
     second: { address: second },
     together,
+    ipv6Prefix,
   });
+  const by = (
+    name: string,
+    key: Case["key"],
+    first: CallOptions,
+    second: CallOptions,
+    together: boolean,
+  ): Case => ({
+    name,
+    key,
+    first,
+    second,
+    together,
+  });
+  const claims = (value: unknown): CallOptions => ({ subject: "ann", claims: { org: { id: value } } });
+  const tenant = "request.header['X-Tenant']";
   const cases: readonly Case[] = [
     byIp("one IPv4 address", "192.0.2.1", "192.0.2.1", true),
     byIp("not two", "192.0.2.1", "192.0.2.2", false),
@@ -66,78 +131,371 @@ describe("who is counted together", () => {
     byIp("IPv4 as IPv6 is that IPv4 address", "::ffff:192.0.2.1", "192.0.2.1", true),
     byIp("in hexadecimal too", "::ffff:c000:201", "192.0.2.1", true),
     byIp("not all of IPv4 as IPv6", "::ffff:192.0.2.1", "::ffff:192.0.2.2", false),
-    {
-      name: "an address, whoever calls from it",
-      key: "peer.ip",
-      first: { subject: "ann" },
-      second: { subject: "bob" },
-      together: true,
-    },
-    {
-      name: "a caller, wherever it calls from",
-      key: "caller.sub",
-      first: { subject: "ann", address: "192.0.2.1" },
-      second: { subject: "ann", address: "192.0.2.2" },
-      together: true,
-    },
-    {
-      name: "not two callers at one address",
-      key: "caller.sub",
-      first: { subject: "ann" },
-      second: { subject: "bob" },
-      together: false,
-    },
-    {
-      name: "not one name by two providers",
-      key: "caller.sub",
-      first: { subject: "ann", provider: "main" },
-      second: { subject: "ann", provider: "partners" },
-      together: false,
-    },
-    {
-      name: "nobody in particular, by the address",
-      key: "caller.sub",
-      first: { address: "192.0.2.1" },
-      second: { address: "192.0.2.1" },
-      together: true,
-    },
-    {
-      name: "not all of nobody",
-      key: "caller.sub",
-      first: { address: "192.0.2.1" },
-      second: { address: "192.0.2.2" },
-      together: false,
-    },
-    {
-      name: "not a caller who is called like an address",
-      key: "caller.sub",
-      first: { address: "192.0.2.1" },
-      second: { subject: "192.0.2.1" },
-      together: false,
-    },
+    byIp("a /48 when so configured", "2001:db8:1:1::1", "2001:db8:1:2::1", true, 48),
+    byIp("not two of those", "2001:db8:1::1", "2001:db8:2::1", false, 48),
+    byIp("a /60", "2001:db8:0:f1::1", "2001:db8:0:ff::1", true, 60),
+    byIp("not two of those", "2001:db8:0:f1::1", "2001:db8:0:e1::1", false, 60),
+    byIp("nobody else with a /128", "2001:db8::1", "2001:db8::2", false, 128),
+    by("an address, whoever calls from it", "peer.ip", { subject: "ann" }, { subject: "bob" }, true),
+    by(
+      "a caller, wherever it calls from",
+      "caller.sub",
+      { subject: "ann", address: "192.0.2.1" },
+      { subject: "ann", address: "192.0.2.2" },
+      true,
+    ),
+    by("not two callers at one address", "caller.sub", { subject: "ann" }, { subject: "bob" }, false),
+    by(
+      "not one name by two providers",
+      "caller.sub",
+      { subject: "ann", provider: "main" },
+      { subject: "ann", provider: "partners" },
+      false,
+    ),
+    by("a claim", "caller.claims.org.id", claims("x"), claims("x"), true),
+    by("not two values of it", "caller.claims.org.id", claims("x"), claims("y"), false),
+    by("a number as its text", "caller.claims.org.id", claims(7), claims("7"), true),
+    by(
+      "a field of the header",
+      tenant,
+      { header: { "x-tenant": "a" } },
+      { header: { "X-Tenant": "a" } },
+      true,
+    ),
+    by(
+      "not two values of that",
+      tenant,
+      { header: { "x-tenant": "a" } },
+      { header: { "x-tenant": "b" } },
+      false,
+    ),
+    by("everybody at a method", "method", { address: "192.0.2.1" }, { address: "192.0.2.2" }, true),
+    by("everybody on a route", "route", { address: "192.0.2.1" }, { address: "192.0.2.2" }, true),
+    by("not on two", "route", {}, { context: { route: "/v1/other" } }, false),
+    by("everybody", "'all'", { address: "192.0.2.1" }, { address: "192.0.2.2" }, true),
+    by(
+      "two values together",
+      ["peer.ip", tenant],
+      { header: { "x-tenant": "a" } },
+      { header: { "x-tenant": "a" } },
+      true,
+    ),
+    by(
+      "not one of two",
+      ["peer.ip", tenant],
+      { header: { "x-tenant": "a" } },
+      { header: { "x-tenant": "b" } },
+      false,
+    ),
+    by(
+      "not two values that join to the same text",
+      [tenant, "request.header['y']"],
+      { header: { "x-tenant": 'a","b', y: "c" } },
+      { header: { "x-tenant": "a", y: 'b","c' } },
+      false,
+    ),
+    by(
+      "long values by all of them",
+      tenant,
+      { header: { "x-tenant": `${"a".repeat(5000)}1` } },
+      { header: { "x-tenant": `${"a".repeat(5000)}2` } },
+      false,
+    ),
+    by(
+      "the same long value",
+      tenant,
+      { header: { "x-tenant": "a".repeat(5000) } },
+      { header: { "x-tenant": "a".repeat(5000) } },
+      true,
+    ),
   ];
-  test.each(cases)("$name", async ({ key, first, second, together }) => {
-    const { handler, passed } = limited(1, 60_000, 1, key);
-    await handler(makeCall(first));
-    await handler(makeCall(second)).catch(() => {});
+  test.each(cases)("$name", async ({ key, first, second, together, ipv6Prefix = 64 }) => {
+    const { handle, passed } = single(one, { key: typeof key === "string" ? [key] : key, ipv6Prefix });
+    await handle(makeCall(first));
+    await handle(makeCall(second)).catch(() => {});
     expect(passed).toHaveLength(together ? 1 : 2);
   });
 });
 
-test("a call that one limit refuses counts against none, and waits for the longest", async () => {
-  const now = { ms: 0 };
-  const wide = new RateLimiter({ count: 1, perMs: 60_000, burst: 3, now: () => now.ms });
-  const narrow = new RateLimiter({ count: 1, perMs: 10_000, burst: 1, now: () => now.ms });
-  const handler = rateLimitFilter([
-    { name: "wide", key: "peer.ip", limiter: wide },
-    { name: "narrow", key: "peer.ip", limiter: narrow },
-  ])(async () => unaryReply());
-  await handler(makeCall());
-  for (let i = 0; i < 50; i++) expect(await failure(handler(makeCall()))).toMatchObject({ retryAfter: 10 });
-  for (let passes = 2; passes <= 3; passes++) {
-    now.ms += 10_000;
-    await handler(makeCall());
+describe("a call without what it is counted by", () => {
+  const key = ["caller.claims.plan"];
+  const calls = [
+    makeCall({}),
+    makeCall({ subject: "ann", claims: { plan: ["a"] } }),
+    makeCall({ subject: "ann", claims: { plan: null } }),
+    makeCall({ subject: "ann", claims: { plan: {} } }),
+  ];
+
+  test("is refused, so that nobody gets around a limit by leaving something out", async () => {
+    const { handle, passed } = single(one, { key });
+    for (const call of calls) {
+      expect(await failure(handle(call))).toMatchObject({
+        code: Code.PERMISSION_DENIED,
+        reason: "limit_key_missing",
+      });
+    }
+    expect(passed).toEqual([]);
+  });
+
+  test("shares one allowance with others when so configured, and with no value", async () => {
+    const { handle, passed } = single(one, { key, onMissing: "share" });
+    for (const call of calls) await handle(call).catch(() => {});
+    await handle(makeCall({ subject: "bob", claims: { plan: "gold" } }));
+    expect(passed).toHaveLength(2);
+  });
+
+  test("is not counted when so configured", async () => {
+    const { handle, passed } = single(one, { key, onMissing: "skip" });
+    for (const call of [...calls, ...calls]) await handle(call);
+    expect(passed).toHaveLength(8);
+  });
+
+  test("passes a limit that only watches", async () => {
+    const { handle, passed } = single(one, { key, shadow: true });
+    for (const call of calls) await handle(call);
+    expect(passed).toHaveLength(4);
+  });
+});
+
+describe("several limits", () => {
+  const limits = {
+    wide: { rate: { count: 1, perMs: 60_000, burst: 3 } },
+    narrow: { rate: { count: 1, perMs: 10_000, burst: 1 } },
+  };
+
+  test.each([
+    ["of one filter", [limits]],
+    ["of two filters", [{ wide: limits.wide }, { narrow: limits.narrow }]],
+    ["of two filters, the other way round", [{ narrow: limits.narrow }, { wide: limits.wide }]],
+  ])("%s: a call that one refuses counts against none", async (_name, filters) => {
+    const { handle, clock, passed } = limited(filters);
+    await handle(makeCall());
+    for (let i = 0; i < 50; i++) expect(await failure(handle(makeCall()))).toMatchObject({ retryAfter: 10 });
+    for (let passes = 2; passes <= 3; passes++) {
+      clock.now += 10_000;
+      await handle(makeCall());
+    }
+    clock.now += 10_000;
+    expect(await failure(handle(makeCall()))).toMatchObject({
+      retryAfter: 30,
+      problem: { members: { "violated-policies": ["wide"] } },
+    });
+    expect(passed).toHaveLength(3);
+  });
+
+  test("that are both over are both told of, with the longer wait", async () => {
+    const { handle } = limited([{ a: { rate: one }, b: { rate: { ...one, perMs: 120_000 } } }]);
+    await handle(makeCall());
+    const error = await failure(handle(makeCall()));
+    expect(error).toMatchObject({
+      retryAfter: 120,
+      problem: { members: { "violated-policies": ["a", "b"] } },
+    });
+  });
+
+  test("other failures than refusals have been counted", async () => {
+    const broken = new RpcError(Code.NOT_FOUND, "no such thing");
+    const { handle } = single(
+      { count: 1, perMs: 60_000, burst: 2 },
+      {},
+      { handler: () => Promise.reject(broken) },
+    );
+    expect(await failure(handle(makeCall()))).toBe(broken);
+    expect(broken.head?.get("ratelimit")).toBe('"l";r=1;t=60');
+    expect(await failure(handle(makeCall()))).toBe(broken);
+    expect(await failure(handle(makeCall()))).toMatchObject({ reason: "rate_limited" });
+  });
+});
+
+test("callers of a tier have its rate, and the first that fits counts", async () => {
+  const tier = (claim: string, is: string, burst: number) => ({
+    claim,
+    is,
+    rate: { count: 1, perMs: 1000, burst },
+  });
+  const tiers = [tier("plan", "gold", 5), tier("org.size", "9", 3), tier("plan", "gold", 50)];
+  const { handle } = single({ count: 1, perMs: 1000, burst: 1 }, { key: ["caller.sub"], tiers });
+  const passes = async (subject: string, claims: Record<string, unknown>): Promise<number> => {
+    const tries = Array.from({ length: 60 }, () => handle(makeCall({ subject, claims })));
+    return (await Promise.allSettled(tries)).filter(({ status }) => status === "fulfilled").length;
+  };
+  expect(await passes("a", { plan: "gold", org: { size: 9 } })).toBe(5);
+  expect(await passes("b", { plan: "free", org: { size: 9 } })).toBe(3);
+  expect(await passes("c", { plan: "golden" })).toBe(1);
+  expect(await passes("d", {})).toBe(1);
+});
+
+test("a limit that only watches refuses nothing, shows nothing to callers, and is reported", async () => {
+  const { handle, passed, meter } = limited([
+    { watched: { rate: one, more: { shadow: true } }, real: { rate: { ...one, burst: 3 } } },
+  ]);
+  for (let i = 0; i < 3; i++) {
+    const reply = await handle(makeCall());
+    expect(reply.header.get("ratelimit-policy")).toBe('"real";q=1;w=60;dragoman-burst=3');
   }
-  now.ms += 10_000;
-  expect(await failure(handler(makeCall()))).toMatchObject({ retryAfter: 30 });
+  expect(await failure(handle(makeCall()))).toMatchObject({
+    problem: { members: { "violated-policies": ["real"] } },
+  });
+  expect(passed).toHaveLength(3);
+  const shown = meter.expose();
+  expect(shown).toContain('dragoman_limit_decisions_total{limit="watched",outcome="allowed"} 1\n');
+  expect(shown).toContain('dragoman_limit_decisions_total{limit="watched",outcome="shadowed"} 3\n');
+  expect(shown).toContain('dragoman_limit_decisions_total{limit="watched",outcome="refused"} 0\n');
+  expect(shown).toContain('dragoman_limit_decisions_total{limit="real",outcome="allowed"} 3\n');
+  expect(shown).toContain('dragoman_limit_decisions_total{limit="real",outcome="refused"} 1\n');
+});
+
+describe("messages of streams", () => {
+  const rate = { count: 1, perMs: 60_000, burst: 3 };
+  /** A method that takes all requests and answers each. */
+  const echo: Handler = async (call) => {
+    if (call.kind === "unary") throw new Error("not a stream");
+    return streamReply(call.requests);
+  };
+  const stream = (...texts: string[]): Call => {
+    const call = makeCall({ kind: "stream" });
+    return call.kind === "stream" ? { ...call, requests: responses(...texts) } : call;
+  };
+
+  test.each<["none" | "requests" | "responses" | "both", readonly string[], boolean]>([
+    ["none", ["a", "b", "c", "d", "e"], false],
+    ["requests", ["a", "b", "c"], true],
+    ["responses", ["a", "b", "c"], true],
+    ["both", ["a", "b"], true],
+  ])("counted: %s", async (messages, received, isRefused) => {
+    const { handle } = single(rate, { messages }, { handler: echo });
+    const got: string[] = [];
+    let error: unknown;
+    try {
+      const read = reader(await handle(stream("a", "b", "c", "d", "e")));
+      for (let next = await read.next(); next.done !== true; next = await read.next())
+        got.push(Buffer.from(next.value.proto()).toString());
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(got).toEqual(received);
+    if (isRefused)
+      expect(error).toMatchObject({ code: Code.RESOURCE_EXHAUSTED, reason: "rate_limited", retryAfter: 60 });
+    else expect(error).toBeUndefined();
+  });
+
+  test("a stream of one message counts once", async () => {
+    const { handle } = single(rate, { messages: "both" }, { handler: echo });
+    for (let i = 0; i < 3; i++) expect(await readAll(await handle(stream("a")))).toEqual(["a"]);
+    expect(await failure(handle(stream("a")))).toMatchObject({ reason: "rate_limited" });
+  });
+
+  test("a refused message ends the source of the messages", async () => {
+    let ended = false;
+    async function* endless() {
+      try {
+        for (;;) yield* responses("more");
+      } finally {
+        ended = true;
+      }
+    }
+    const { handle } = single(
+      rate,
+      { messages: "responses" },
+      { handler: async () => streamReply(endless()) },
+    );
+    const reply = await handle(stream());
+    expect(await failure(readAll(reply))).toMatchObject({ reason: "rate_limited" });
+    expect(ended).toBe(true);
+  });
+});
+
+describe("fields of the answer", () => {
+  const rate = { count: 100, perMs: 60_000, burst: 20 };
+  const withHeader = (
+    header: Readonly<Record<string, string>>,
+    trailer: Readonly<Record<string, string>> = {},
+  ) => {
+    const reply: Reply = {
+      ...unaryReply(),
+      header: Metadata.from(Object.entries(header)),
+      trailer: Metadata.from(Object.entries(trailer)),
+    };
+    return { reply, handler: async () => reply };
+  };
+
+  test("tell the policy and what is left of it", async () => {
+    const { handle } = single(rate);
+    const { header } = await handle(makeCall());
+    expect([...header]).toEqual([
+      ["ratelimit-policy", '"l";q=100;w=60;dragoman-burst=20'],
+      ["ratelimit", '"l";r=19;t=12'],
+    ]);
+  });
+
+  test("of a refusal do not promise anything before retry-after", async () => {
+    const { handle } = limited([
+      {
+        l: { rate: { count: 1, perMs: 60_000, burst: 2 } },
+        day: { rate: { count: 9, perMs: 86_400_000, burst: 9 } },
+      },
+    ]);
+    await handle(makeCall());
+    const last = await handle(makeCall());
+    expect(last.header.get("ratelimit")).toBe('"l";r=0;t=60, "day";r=7;t=67200');
+    const error = await failure(handle(makeCall()));
+    if (!(error instanceof RpcError)) throw error;
+    expect(error.head?.get("ratelimit")).toBe('"l";r=0;t=60');
+    expect(error.metadata.size).toBe(0);
+  });
+
+  test("of several filters are one list", async () => {
+    const { handle } = limited([{ outer: { rate } }, { inner: { rate: one } }]);
+    const { header } = await handle(makeCall());
+    expect(header.getAll("ratelimit")).toEqual(['"inner";r=0;t=60, "outer";r=19;t=12']);
+  });
+
+  test.each([
+    ["none of that name is kept", '"db";r=5;t=9', '"db";r=5;t=9, "l";r=19;t=12'],
+    ["one that allows less is kept", '"l";r=3;t=60', '"l";r=3;t=60'],
+    ["one that allows more is replaced", '"l";r=900;t=1;pk=:cHs=:, "db";r=1', '"l";r=19;t=12, "db";r=1'],
+    ["text that is no list is ignored", "what?", '"l";r=19;t=12'],
+  ])("of an upstream only become stricter: %s", async (_name, given, shown) => {
+    const { reply, handler } = withHeader({ ratelimit: given });
+    const { handle } = single(rate, {}, { handler });
+    expect((await handle(makeCall())).header.get("ratelimit")).toBe(shown);
+    // Others may hold the same reply.
+    expect(reply.header.get("ratelimit")).toBe(given);
+  });
+
+  test("never stay in trailers", async () => {
+    const { handler } = withHeader(
+      {},
+      { ratelimit: '"db";r=5;t=9', "ratelimit-policy": '"db";q=9', other: "x" },
+    );
+    const { header, trailer } = await single(rate, {}, { handler }).handle(makeCall());
+    expect(header.get("ratelimit")).toBe('"db";r=5;t=9, "l";r=19;t=12');
+    expect(header.get("ratelimit-policy")).toBe('"db";q=9, "l";q=100;w=60;dragoman-burst=20');
+    expect([...trailer]).toEqual([["other", "x"]]);
+  });
+
+  test.each<[LimitFields, readonly string[]]>([
+    ["off", []],
+    ["standard", ["ratelimit-policy", "ratelimit"]],
+    ["legacy", ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]],
+    [
+      "both",
+      ["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"],
+    ],
+  ])("are those that were asked for: %s", async (fields, names) => {
+    const { header } = await single(rate, {}, { fields }).handle(makeCall());
+    expect([...header].map(([name]) => name)).toEqual(names);
+  });
+
+  test("by the older names tell of the limit that is nearest", async () => {
+    const { handle } = limited([{ a: { rate }, b: { rate: one } }], { fields: "legacy" });
+    expect([...(await handle(makeCall())).header]).toEqual([
+      ["x-ratelimit-limit", "1"],
+      ["x-ratelimit-remaining", "0"],
+      ["x-ratelimit-reset", "60"],
+    ]);
+    const { handler } = withHeader({ "x-ratelimit-limit": "9", "x-ratelimit-remaining": "2" });
+    const upstream = single(rate, {}, { fields: "legacy", handler });
+    expect((await upstream.handle(makeCall())).header.get("x-ratelimit-limit")).toBe("9");
+  });
 });

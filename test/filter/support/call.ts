@@ -9,6 +9,7 @@ export interface CallOptions {
   readonly subject?: string;
   readonly provider?: string;
   readonly scopes?: readonly string[];
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly deadline?: number;
   readonly signal?: AbortSignal;
   readonly header?: Readonly<Record<string, string>>;
@@ -25,7 +26,7 @@ export function makeCall(options: CallOptions = {}): Call {
           subject,
           provider: options.provider ?? "main",
           scopes: options.scopes ?? [],
-          claims: {},
+          claims: options.claims ?? {},
           expiresAt: undefined,
         };
   const base = {

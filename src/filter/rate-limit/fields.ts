@@ -1,0 +1,88 @@
+import type { Metadata } from "#rpc";
+import { type Demand, rounding, type Standing, wholeMs } from "./store.ts";
+
+/** Which response fields tell callers how they stand. */
+export type LimitFields = "standard" | "legacy" | "both" | "off";
+
+/**
+ * Adds `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11, 3 and 4), and `x-ratelimit-*` for
+ * those who want the older names. What is there already, from an upstream or another limit, only becomes stricter
+ * (section 7.2).
+ */
+export function addLimitFields(
+  header: Metadata,
+  kind: LimitFields,
+  demands: readonly Demand[],
+  standings: readonly Standing[],
+): void {
+  if (kind === "off") return;
+  let policies = "";
+  let limits = "";
+  let tightest = -1;
+  for (let i = 0; i < demands.length; i++) {
+    const demand = demands[i] as Demand;
+    if (!demand.enforced) continue;
+    const standing = standings[i] as Standing;
+    const { limit, allowance } = demand;
+    const comma = policies === "" ? "" : ", ";
+    policies += comma + allowance.advertised;
+    limits += `${comma}"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}`;
+    if (tightest < 0 || standing.available < (standings[tightest] as Standing).available) tightest = i;
+  }
+  if (tightest < 0) return;
+  if (kind !== "legacy") {
+    join(header, "ratelimit-policy", policies);
+    join(header, "ratelimit", limits);
+  }
+  if (kind !== "standard")
+    addLegacyFields(header, demands[tightest] as Demand, standings[tightest] as Standing);
+}
+
+function whole({ available }: Standing): number {
+  return Math.floor(available + rounding);
+}
+
+/**
+ * The effective window. What is left may be used at once, but a client that spreads it evenly over the window keeps to
+ * the rate and is never refused; with nothing left, it is the time until there is something.
+ */
+function windowSeconds({ allowance }: Demand, standing: Standing): number {
+  if (standing.waitMs > 0) return Math.ceil(wholeMs(standing.waitMs) / 1000);
+  const left = whole(standing);
+  const ms = left > 0 ? left * allowance.msPerUnit : (1 - standing.available) * allowance.msPerUnit;
+  return Math.ceil(wholeMs(ms) / 1000);
+}
+
+/** An item for a policy of the same name is replaced when it allows more, and kept when it allows less. */
+function join(header: Metadata, name: string, own: string): void {
+  const before = header.getAll(name);
+  header.set(name, before.length === 0 ? own : stricter(before.join(", "), own));
+}
+
+const item = /"((?:[^"\\]|\\.)*)"((?:;[a-z*][\w.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|[^",;]*))?)*)/g;
+
+function stricter(before: string, own: string): string {
+  const items = new Map<string, string>();
+  for (const [text, name = ""] of before.matchAll(item)) items.set(name, text);
+  for (const [text, name = ""] of own.matchAll(item)) {
+    const other = items.get(name);
+    if (other === undefined || amount(text) < amount(other)) items.set(name, text);
+  }
+  return [...items.values()].join(", ");
+}
+
+/** The quota, or what is left of it. */
+function amount(text: string): number {
+  return Number(/;[rq]=(\d+)/.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
+}
+
+function addLegacyFields(header: Metadata, demand: Demand, standing: Standing): void {
+  const left = whole(standing);
+  const before = header.get("x-ratelimit-remaining");
+  if (before !== undefined && !(Number(before) > left)) return;
+  const { burst, msPerUnit } = demand.allowance;
+  header.set("x-ratelimit-limit", String(burst));
+  header.set("x-ratelimit-remaining", String(left));
+  const untilFull = standing.waitMs > 0 ? standing.waitMs : (burst - standing.available) * msPerUnit;
+  header.set("x-ratelimit-reset", String(Math.ceil(wholeMs(untilFull) / 1000)));
+}

@@ -1,0 +1,104 @@
+import type { BucketBounds } from "./bucket-table.ts";
+import { Buckets } from "./buckets.ts";
+import { type Demand, isAdmitted, type LimitStore, rounding, type Standing } from "./store.ts";
+
+/** A limit that a store keeps buckets for. */
+export interface KeptLimit {
+  readonly name: string;
+  /** Changes when keys come to mean something else, which begins anew. */
+  readonly fingerprint: string;
+  readonly maxKeys: number;
+  readonly bounds: BucketBounds;
+}
+
+/** Keys of a limit that is no longer configured. */
+const orphanKeys = 1000;
+
+interface Kept {
+  readonly fingerprint: string;
+  readonly buckets: Buckets;
+}
+
+/** Limits of this process alone. Outlives snapshots. */
+export class MemoryStore implements LimitStore {
+  readonly #limits = new Map<string, Kept>();
+  readonly #now: () => number;
+
+  /** @param now milliseconds, never going back */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** What was taken under a name stays taken when only its rate changes. */
+  configure(limits: readonly KeptLimit[]): void {
+    const names = new Set(limits.map(({ name }) => name));
+    for (const name of this.#limits.keys()) if (!names.has(name)) this.#limits.delete(name);
+    for (const { name, fingerprint, maxKeys, bounds } of limits) {
+      const kept = this.#limits.get(name);
+      if (kept?.fingerprint === fingerprint) kept.buckets.bounds = bounds;
+      else this.#limits.set(name, { fingerprint, buckets: new Buckets(maxKeys, bounds) });
+    }
+  }
+
+  /** Keys that are remembered, by limit. */
+  *sizes(): Iterable<readonly [string, number]> {
+    for (const [name, { buckets }] of this.#limits) yield [name, buckets.size];
+  }
+
+  take(demands: readonly Demand[]): readonly Standing[] {
+    const now = this.#now();
+    const standings: Standing[] = [];
+    for (const demand of demands) standings.push(this.#judge(demand, now));
+    if (isAdmitted(demands, standings)) {
+      for (let i = 0; i < demands.length; i++) {
+        if ((standings[i] as Standing).waitMs === 0) standings[i] = this.#add(demands[i] as Demand, now);
+      }
+    }
+    return standings;
+  }
+
+  giveBack(demands: readonly Demand[]): void {
+    const now = this.#now();
+    for (const { limit, key, allowance, cost } of demands) {
+      const buckets = this.#buckets(limit);
+      const table = buckets.table(key);
+      const slot = table.find(key, now, buckets.bounds);
+      if (slot < 0) continue;
+      table.set(
+        slot,
+        key,
+        now,
+        Math.max(0, table.taken(slot, now, allowance.msPerUnit) - cost),
+        buckets.bounds,
+      );
+    }
+  }
+
+  #judge({ limit, key, allowance, cost }: Demand, now: number): Standing {
+    const { burst, msPerUnit } = allowance;
+    const buckets = this.#buckets(limit);
+    const table = buckets.table(key);
+    const taken = table.taken(table.find(key, now, buckets.bounds), now, msPerUnit);
+    const over = taken + cost - burst;
+    return { available: Math.max(0, burst - taken), waitMs: over <= rounding ? 0 : over * msPerUnit };
+  }
+
+  #add({ limit, key, allowance, cost }: Demand, now: number): Standing {
+    const { burst, msPerUnit } = allowance;
+    const buckets = this.#buckets(limit);
+    const table = buckets.table(key);
+    const slot = table.find(key, now, buckets.bounds);
+    const taken = table.taken(slot, now, msPerUnit) + cost;
+    table.set(slot, key, now, taken, buckets.bounds);
+    return { available: Math.max(0, burst - taken), waitMs: 0 };
+  }
+
+  #buckets(name: string): Buckets {
+    const kept = this.#limits.get(name);
+    if (kept !== undefined) return kept.buckets;
+    // Calls of a snapshot that is going away may still ask for what is no longer configured.
+    const buckets = new Buckets(orphanKeys, { slowestMs: 0, leastBurst: 1 });
+    this.#limits.set(name, { fingerprint: "", buckets });
+    return buckets;
+  }
+}

@@ -1,0 +1,235 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { type TestGateway, testGateway } from "../../support/gateway.ts";
+import type { HttpAnswer } from "../../support/http2-client.ts";
+import { bidiStream, clientStream, type RawServer, startRawServer, unary } from "../../support/raw-server.ts";
+
+const proto = `syntax = "proto3";
+package t.v1;
+import "google/api/annotations.proto";
+service Echo {
+  rpc Say(Text) returns (Text) { option (google.api.http) = { get: "/v1/say/{text}" }; }
+  rpc Collect(stream Text) returns (Text) { option (google.api.http) = { post: "/v1/collect" body: "*" }; }
+  rpc Chat(stream Text) returns (stream Text) { option (google.api.http) = { post: "/v1/chat" body: "*" }; }
+}
+message Text { string text = 1; }
+`;
+
+let server: RawServer;
+beforeAll(async () => {
+  server = await startRawServer("t.v1.Echo", {
+    Say: unary((request) => request),
+    Collect: clientStream(() => Buffer.alloc(0)),
+    Chat: bidiStream((call) => {
+      call.on("data", (message: Buffer) => call.write(message));
+      call.on("end", () => call.end());
+    }),
+  });
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+const limited = (limit: object, more: object = {}): Promise<TestGateway> =>
+  testGateway(
+    { "t.proto": proto },
+    {
+      upstreams: { echo: `grpc://${server.address}` },
+      limits: { few: limit },
+      routes: [{ match: "*", public: true, limit: ["few"] }],
+      ...more,
+    },
+  );
+
+const emptyFrame = Buffer.alloc(5);
+
+/** One call by each protocol. */
+const calls: Readonly<Record<string, (at: TestGateway) => Promise<HttpAnswer>>> = {
+  rest: (at) => ask(at, { path: "/v1/say/x" }),
+  connect: (at) =>
+    ask(at, {
+      method: "POST",
+      path: "/t.v1.Echo/Say",
+      headers: { "content-type": "application/proto" },
+      body: Buffer.alloc(0),
+    }),
+  grpc: (at) =>
+    ask(at, {
+      method: "POST",
+      path: "/t.v1.Echo/Say",
+      headers: { "content-type": "application/grpc", te: "trailers" },
+      body: emptyFrame,
+    }),
+  "grpc-web": (at) =>
+    ask(at, {
+      method: "POST",
+      path: "/t.v1.Echo/Say",
+      headers: { "content-type": "application/grpc-web" },
+      body: emptyFrame,
+    }),
+};
+
+async function ask(at: TestGateway, request: Parameters<ReturnType<TestGateway["connect"]>["request"]>[0]) {
+  using client = at.connect();
+  return await client.request(request);
+}
+
+/** A WebSocket that is refused, or one that is accepted and closed. */
+function knock(at: TestGateway): Promise<{ status: number; headers: IncomingHttpHeaders }> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${at.url.replace("https", "wss")}/t.v1.Echo/Chat`, { ca: at.ca });
+    socket.once("upgrade", ({ headers }) => resolve({ status: 101, headers }));
+    socket.once("open", () => socket.terminate());
+    socket.once("unexpected-response", (_request, response) => {
+      response.resume();
+      resolve({ status: response.statusCode ?? 0, headers: response.headers });
+    });
+    socket.on("error", reject);
+  });
+}
+
+describe("one allowance for every protocol", () => {
+  test("and each tells callers how they stand", async () => {
+    await using at = await limited({ key: "peer.ip", rate: "1/h", burst: 4 });
+    const left = new Map<string, unknown>();
+    for (const [name, call] of Object.entries(calls)) {
+      const { status, headers, trailers } = await call(at);
+      expect({ name, status }).toEqual({ name, status: 200 });
+      left.set(name, headers.ratelimit);
+      expect(headers["ratelimit-policy"]).toBe('"few";q=1;w=3600;dragoman-burst=4');
+      expect(trailers.ratelimit).toBeUndefined();
+    }
+    expect([...left]).toEqual([
+      ["rest", '"few";r=3;t=10800'],
+      ["connect", '"few";r=2;t=7200'],
+      ["grpc", '"few";r=1;t=3600'],
+      ["grpc-web", expect.stringMatching(/^"few";r=0;t=3(?:600|59\d)$/)],
+    ]);
+    expect(await knock(at)).toMatchObject({
+      status: 429,
+      headers: { "x-dragoman-reason": "rate_limited", "ratelimit-policy": expect.stringContaining('"few"') },
+    });
+  });
+
+  test("WebSockets count as calls", async () => {
+    await using at = await limited({ key: "peer.ip", rate: "1/h", burst: 2 });
+    expect(await knock(at)).toMatchObject({ status: 101 });
+    expect(await knock(at)).toMatchObject({ status: 101 });
+    expect(await knock(at)).toMatchObject({ status: 429 });
+    expect(await calls.rest?.(at)).toMatchObject({ status: 429 });
+  });
+
+  test("N at once over all of them admit exactly as many as may", async () => {
+    await using at = await limited({ key: "'everybody'", rate: "1/h", burst: 25 });
+    const answers = await Promise.all(
+      Array.from({ length: 25 }, () => Object.values(calls).map((call) => call(at))).flat(),
+    );
+    const passed = answers.filter(
+      ({ status, headers }) => status === 200 && (headers["grpc-status"] ?? "0") === "0",
+    );
+    expect(answers).toHaveLength(100);
+    expect(passed).toHaveLength(25);
+  });
+});
+
+describe("a refusal", () => {
+  let at: TestGateway;
+  const refused = new Map<string, HttpAnswer>();
+  beforeAll(async () => {
+    at = await limited({ key: "peer.ip", rate: "1/h" });
+    await calls.rest?.(at);
+    for (const [name, call] of Object.entries(calls)) refused.set(name, await call(at));
+  });
+  afterAll(() => at[Symbol.asyncDispose]());
+  const of = (name: string): HttpAnswer => refused.get(name) as HttpAnswer;
+
+  test("of HTTP is 429 with retry-after in whole seconds", () => {
+    for (const name of ["rest", "connect"]) {
+      const { status, headers } = of(name);
+      expect(status).toBe(429);
+      expect(headers["retry-after"]).toMatch(/^3(?:600|59\d)$/);
+      expect(headers.ratelimit).toBe(`"few";r=0;t=${headers["retry-after"]}`);
+      expect(headers["x-dragoman-reason"]).toBe("rate_limited");
+    }
+  });
+
+  test("of gRPC is RESOURCE_EXHAUSTED with a pushback, in one block, so that clients may heed it", () => {
+    for (const name of ["grpc", "grpc-web"]) {
+      const { status, headers, trailers, text } = of(name);
+      expect(status).toBe(200);
+      expect(headers).toMatchObject({ "grpc-status": "8", "x-dragoman-reason": "rate_limited" });
+      expect(Number(headers["grpc-retry-pushback-ms"])).toBeGreaterThan(3_590_000);
+      expect(headers.ratelimit).toMatch(/^"few";r=0;t=3(?:600|59\d)$/);
+      expect(trailers).toEqual({});
+      expect(text).toBe("");
+    }
+  });
+
+  test("as a problem names its type and the limits", async () => {
+    const answer = await ask(at, { path: "/v1/say/x", headers: { accept: "application/problem+json" } });
+    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(JSON.parse(answer.text)).toMatchObject({
+      type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+      title: "Request cannot be satisfied as assigned quota has been exceeded",
+      status: 429,
+      "violated-policies": ["few"],
+      code: 8,
+    });
+  });
+});
+
+describe("in the middle of a stream", () => {
+  const perMessage = { key: "peer.ip", rate: "1/h", burst: 3, messages: "requests" };
+  const body = '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n';
+
+  test("REST tells it in band, or by its status where nothing was answered", async () => {
+    await using chat = await limited(perMessage);
+    const lines = (await ask(chat, { method: "POST", path: "/v1/chat", body })).text.trim().split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ error: { code: 8 } });
+    await using collect = await limited(perMessage);
+    const answer = await ask(collect, { method: "POST", path: "/v1/collect", body });
+    expect(answer).toMatchObject({ status: 429, headers: { "x-dragoman-reason": "rate_limited" } });
+  });
+
+  test("gRPC by its status, and never RateLimit in trailers", async () => {
+    await using at = await limited(perMessage);
+    const answer = await ask(at, {
+      method: "POST",
+      path: "/t.v1.Echo/Chat",
+      headers: { "content-type": "application/grpc", te: "trailers" },
+      body: Buffer.concat([emptyFrame, emptyFrame, emptyFrame, emptyFrame]),
+    });
+    const { "grpc-status": code, ratelimit } = { ...answer.headers, ...answer.trailers };
+    expect(code).toBe("8");
+    if (answer.headers["grpc-status"] === undefined) {
+      expect(answer.trailers.ratelimit).toBeUndefined();
+      expect(ratelimit).toBe('"few";r=2;t=7200');
+    }
+  });
+
+  test("a WebSocket by closing with 4008", async () => {
+    await using at = await limited(perMessage);
+    const closed = await new Promise<number>((resolve, reject) => {
+      const socket = new WebSocket(`${at.url.replace("https", "wss")}/t.v1.Echo/Chat`, { ca: at.ca });
+      socket.once("open", () => {
+        for (let i = 0; i < 4; i++) socket.send('{"text":"x"}');
+      });
+      socket.once("close", resolve);
+      socket.on("error", reject);
+    });
+    expect(closed).toBe(4008);
+  });
+});
+
+test("the older fields when so configured", async () => {
+  await using at = await limited(
+    { key: "peer.ip", rate: "1/h", burst: 2 },
+    { defaults: { limitFields: "legacy" } },
+  );
+  const { headers } = await ask(at, { path: "/v1/say/x" });
+  expect(headers).toMatchObject({
+    "x-ratelimit-limit": "2",
+    "x-ratelimit-remaining": "1",
+    "x-ratelimit-reset": "3600",
+  });
+  expect(headers.ratelimit).toBeUndefined();
+});

@@ -1,0 +1,39 @@
+import {
+  compileLimit,
+  type Demand,
+  type KeptLimit,
+  type LimitOptions,
+  type LimitPolicy,
+  type Rate,
+} from "#filter/rate-limit";
+import { makeCall } from "../../support/call.ts";
+
+/** A limit as it is written, complete. */
+export function limitOptions(name: string, rate: Rate, more: Partial<LimitOptions> = {}): LimitOptions {
+  return {
+    name,
+    key: ["peer.ip"],
+    rate,
+    tiers: [],
+    cost: 1,
+    onMissing: "deny",
+    messages: "none",
+    shadow: false,
+    ipv6Prefix: 64,
+    ...more,
+  };
+}
+
+export function policy(name: string, rate: Rate, more: Partial<LimitOptions> = {}): LimitPolicy {
+  return compileLimit(limitOptions(name, rate, more));
+}
+
+/** A rate as stores count it. */
+export function allowance(name: string, rate: Rate): Demand["allowance"] {
+  return policy(name, rate).allowance(makeCall());
+}
+
+/** What a store keeps of a limit. */
+export function kept(name: string, { count, perMs, burst }: Rate, maxKeys = 100_000): KeptLimit {
+  return { name, fingerprint: "", maxKeys, bounds: { slowestMs: perMs / count, leastBurst: burst } };
+}
