@@ -1,4 +1,4 @@
-import { Code, RpcError, type RpcErrorOptions } from "#rpc";
+import { Code, type Reason, RpcError, type RpcErrorOptions } from "#rpc";
 import type { Progress } from "./transport.ts";
 
 /** An attempt that did not end with OK: what the caller is told, and whether another endpoint may try. */
@@ -6,9 +6,16 @@ export class TransportError extends RpcError {
   readonly progress: Progress;
 
   constructor(code: Code, message: string, progress: Progress, options: RpcErrorOptions = {}) {
-    super(code, message, options);
+    super(code, message, { ...badGateway(code, options.reason), ...options });
     this.progress = progress;
   }
+}
+
+/** An upstream that answers wrongly is no fault of the caller, whatever the code says, nor of the gateway (RFC 9110 15.6.3). */
+function badGateway(code: Code, reason: Reason | undefined): RpcErrorOptions {
+  const lies = reason === "upstream_protocol" || reason === "upstream_message";
+  // One that asks to be tried later is heard.
+  return lies && code !== Code.UNAVAILABLE ? { httpStatus: 502 } : {};
 }
 
 /** The request never left: there was no connection to send it on. */

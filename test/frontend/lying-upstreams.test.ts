@@ -40,35 +40,35 @@ const lies: readonly Lie[] = [
   {
     name: "a page instead of gRPC",
     answer: (stream) => respond(stream, [Buffer.from("<h1>secret</h1>")], undefined, withType("text/html")),
-    http: 500,
+    http: 502,
     grpc: "2",
   },
-  { name: "no trailers", answer: (stream) => respond(stream, [frame(hi)], undefined), http: 500, grpc: "13" },
+  { name: "no trailers", answer: (stream) => respond(stream, [frame(hi)], undefined), http: 502, grpc: "13" },
   {
     name: "a status that is no number",
     answer: (stream) => respond(stream, [frame(hi)], { "grpc-status": "fine" }),
-    http: 500,
+    http: 502,
     grpc: "2",
   },
   {
     name: "a status out of range",
     answer: (stream) => respond(stream, [], { "grpc-status": "1024" }),
-    http: 500,
+    http: 502,
     grpc: "2",
   },
   {
     name: "a message over the limit",
     answer: (stream) => respond(stream, [frame(Buffer.alloc(5000))], ok),
-    http: 429,
+    http: 502,
     grpc: "8",
   },
   {
     name: "two messages for one",
     answer: (stream) => respond(stream, [frame(hi), frame(hi)], ok),
-    http: 500,
+    http: 502,
     grpc: "13",
   },
-  { name: "no message with OK", answer: (stream) => respond(stream, [], ok), http: 500, grpc: "13" },
+  { name: "no message with OK", answer: (stream) => respond(stream, [], ok), http: 502, grpc: "13" },
   {
     name: "an HTTP status of a proxy",
     answer: (stream) => respond(stream, [], undefined, { ":status": 503, "content-type": "text/plain" }),
@@ -78,7 +78,7 @@ const lies: readonly Lie[] = [
   {
     name: "a stream that is torn down",
     answer: (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
-    http: 500,
+    http: 502,
     grpc: "13",
   },
   {

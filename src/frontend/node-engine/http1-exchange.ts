@@ -121,8 +121,9 @@ export class Http1Exchange implements Exchange {
           response.on("drain", settle).on("close", settle);
         });
       },
-      end: () => {
+      end: (trailers) => {
         this.#finished = true;
+        if (trailers !== undefined && this.#takesTrailers()) response.addTrailers(outgoing(trailers));
         if (!response.destroyed) response.end();
         this.#dropUnreadBody();
       },
@@ -139,6 +140,12 @@ export class Http1Exchange implements Exchange {
     if (this.#continued) return;
     this.#continued = true;
     this.#response.writeContinue();
+  }
+
+  /** RFC 9110 6.5.1: only those who say so want fields after the body. */
+  #takesTrailers(): boolean {
+    const te = field(this.head.fields, "te");
+    return te?.split(",").some((each) => each.trim().toLowerCase() === "trailers") === true;
   }
 
   /** A body that nobody will read to its end leaves the connection unusable. */

@@ -294,6 +294,18 @@ describe("answers", () => {
     });
   });
 
+  test("trailers of a stream over http/1.1 for those who take them", async () => {
+    const port = await listen((exchange) => {
+      const writer = exchange.open(200, []);
+      writer.write(Buffer.from("body"));
+      writer.end(["t", "1", "t", "2"]);
+    });
+    const ask = (te: string) =>
+      exchangeRaw(port, `GET / HTTP/1.1\r\nhost: a\r\n${te}connection: close\r\n\r\n`);
+    expect(await ask("te: gzip, trailers\r\n")).toMatch(/\r\n0\r\nt: 1\r\nt: 2\r\n\r\n$/);
+    for (const te of ["", "te: gzip\r\n"]) expect(await ask(te)).toMatch(/body\r\n0\r\n\r\n$/);
+  });
+
   test("trailers over HTTP/2, and no body for HEAD on either", async () => {
     const port = await listen((exchange) =>
       exchange.respond(200, ["a", "1", "a", "2"], Buffer.from("body"), ["t", "end"]),

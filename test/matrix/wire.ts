@@ -1,0 +1,145 @@
+import http2 from "node:http2";
+import https from "node:https";
+import type { Fields } from "./client.ts";
+
+export type HttpVersion = "1.1" | "2";
+
+export interface HttpRequestHead {
+  readonly method: string;
+  readonly path: string;
+  readonly fields: Fields;
+}
+
+export interface HttpResponseHead {
+  readonly status: number;
+  readonly fields: Fields;
+}
+
+/** One HTTP request and its answer, over either version of HTTP. */
+export interface HttpCall {
+  /** Resolves when more may be written. */
+  write(bytes: Uint8Array): Promise<void>;
+  end(): void;
+  /** Tears it down. */
+  destroy(): void;
+  /** Rejects when the answer never begins. */
+  head(): Promise<HttpResponseHead>;
+  /** Pulled piece by piece; throws when the answer is torn down. */
+  body(): AsyncGenerator<Buffer>;
+  /** Once the body has ended. */
+  trailers(): Fields;
+}
+
+/** The way to a gateway: connections over each version of HTTP, shared by the calls. */
+export interface Gate extends Disposable {
+  readonly authority: string;
+  readonly ca: Buffer;
+  call(version: HttpVersion, head: HttpRequestHead): HttpCall;
+}
+
+export function gateTo(url: string, ca: Buffer): Gate {
+  const agent = new https.Agent({ ca, keepAlive: true });
+  let session: http2.ClientHttp2Session | undefined;
+  return {
+    authority: new URL(url).host,
+    ca,
+    call(version, head) {
+      if (version === "1.1") return overHttp1(url, agent, head);
+      if (session === undefined || session.closed || session.destroyed) {
+        session = http2.connect(url, { ca });
+        session.on("error", () => {});
+      }
+      return overHttp2(session, head);
+    },
+    [Symbol.dispose]() {
+      agent.destroy();
+      session?.destroy();
+    },
+  };
+}
+
+function overHttp1(url: string, agent: https.Agent, { method, path, fields }: HttpRequestHead): HttpCall {
+  const request = https.request(url, { agent, method, path, headers: fields });
+  const response = new Promise<import("node:http").IncomingMessage>((resolve, reject) => {
+    request.on("response", resolve);
+    request.on("error", reject);
+  });
+  response.catch(() => {});
+  let trailers: Fields = {};
+  // A stream of requests says at once what it is, as browsers and curl do.
+  if (method !== "GET") request.flushHeaders();
+  return {
+    write: (bytes) => written(request, bytes),
+    end: () => void request.end(),
+    destroy: () => void request.destroy(),
+    head: async () => {
+      const { statusCode = 0, headers } = await response;
+      return { status: statusCode, fields: joined(headers) };
+    },
+    async *body() {
+      const answer = await response;
+      for await (const chunk of answer) yield chunk;
+      if (!answer.complete) throw new Error("the answer was torn down");
+      trailers = joined(answer.trailers);
+    },
+    trailers: () => trailers,
+  };
+}
+
+function overHttp2(session: http2.ClientHttp2Session, { method, path, fields }: HttpRequestHead): HttpCall {
+  const stream = session.request(
+    { ...fields, ":method": method, ":path": path },
+    { endStream: method === "GET" },
+  );
+  const head = new Promise<http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader>((resolve, reject) => {
+    stream.on("response", resolve);
+    stream.on("error", reject);
+    stream.on("close", () => reject(new Error("no answer")));
+  });
+  head.catch(() => {});
+  const closed = new Promise<void>((resolve) => stream.on("close", resolve));
+  let trailers: Fields = {};
+  stream.on("trailers", (received) => {
+    trailers = joined(received);
+  });
+  return {
+    write: (bytes) => written(stream, bytes),
+    end: () => void stream.end(),
+    destroy: () => stream.close(http2.constants.NGHTTP2_CANCEL),
+    head: async () => {
+      const { ":status": status = 0, ...headers } = await head;
+      return { status, fields: joined(headers) };
+    },
+    async *body() {
+      for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk;
+      // node:http2 ends the body of a stream that was reset, too.
+      if (!stream.writableEnded) stream.end();
+      await closed;
+      if (stream.rstCode !== 0) throw new Error(`the stream was reset with ${stream.rstCode}`);
+    },
+    trailers: () => trailers,
+  };
+}
+
+function written(
+  to: {
+    write(bytes: Uint8Array): boolean;
+    once(event: string, listener: () => void): unknown;
+    destroyed: boolean;
+  },
+  bytes: Uint8Array,
+): Promise<void> {
+  if (to.destroyed || to.write(bytes)) return Promise.resolve();
+  return new Promise((resolve) => {
+    to.once("drain", resolve);
+    to.once("close", resolve);
+  });
+}
+
+function joined(headers: NodeJS.Dict<string | string[]>): Fields {
+  const fields: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) fields[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return fields;
+}
