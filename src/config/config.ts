@@ -1,3 +1,4 @@
+import type { ExpressionText } from "./expression-text.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
@@ -70,7 +71,11 @@ export interface RouteConfig {
   readonly to: string | undefined;
   readonly public: boolean | undefined;
   readonly auth:
-    | { readonly any: readonly string[] | undefined; readonly scopes: readonly string[] }
+    | {
+        readonly any: readonly string[] | undefined;
+        readonly scopes: readonly string[];
+        readonly allow: ExpressionText | undefined;
+      }
     | undefined;
   readonly limit: readonly string[];
   readonly timeoutMs: number | undefined;
@@ -109,6 +114,8 @@ export interface NormalizeContext {
   readonly resolve: (file: string) => string;
   /** The line of the nth route. */
   readonly routeLine: (index: number) => number | undefined;
+  /** Where the expression at a path of the file stands. */
+  readonly expressionAt: (path: readonly (string | number)[], text: string) => ExpressionText;
   /** Where the nth HTTP rule stands. */
   readonly rulePlace: (index: number) => {
     readonly file: string;
@@ -119,7 +126,7 @@ export interface NormalizeContext {
 
 export function normalizeConfig(
   parsed: ParsedConfig,
-  { resolve, routeLine, rulePlace }: NormalizeContext,
+  { resolve, routeLine, expressionAt, rulePlace }: NormalizeContext,
 ): Config {
   const transcoding = resolveTranscoding(parsed.transcoding);
   return {
@@ -145,7 +152,8 @@ export function normalizeConfig(
       match: route.match,
       to: route.to,
       public: route.public,
-      auth: route.auth === undefined ? undefined : { any: route.auth.any, scopes: route.auth.scopes },
+      auth:
+        route.auth === undefined ? undefined : authOf(route.auth, ["routes", index, "auth"], expressionAt),
       limit: route.limit,
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
@@ -158,6 +166,14 @@ export function normalizeConfig(
     telemetry: parsed.telemetry,
     drain: parsed.drain,
   };
+}
+
+function authOf(
+  { any, scopes, allow }: NonNullable<ParsedConfig["routes"][number]["auth"]>,
+  path: readonly (string | number)[],
+  expressionAt: NormalizeContext["expressionAt"],
+): NonNullable<RouteConfig["auth"]> {
+  return { any, scopes, allow: allow === undefined ? undefined : expressionAt([...path, "allow"], allow) };
 }
 
 function isUrl(text: string): boolean {

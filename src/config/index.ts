@@ -7,6 +7,7 @@ export type {
   RouteConfig,
   Upstream,
 } from "./config.ts";
+export { type ExpressionText, expressionProblem } from "./expression-text.ts";
 export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
 export type { BurstRate, LimitConfig } from "./limits-schema.ts";

@@ -81,10 +81,22 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
       const offset = place(["routes", index]);
       return offset === undefined ? undefined : at(offset).line;
     },
+    expressionAt: (parts, expression) => ({
+      text: expression,
+      file,
+      ...at(place(parts) ?? 0),
+      ...verbatimAt(text, place(parts) ?? 0, expression),
+    }),
     rulePlace: (index) => ({ file, ...at(place(["http", "rules", index]) ?? 0) }),
   });
   for (const { message, path: parts } of checkReferences(config)) report(message, place(parts));
   return problems.length > 0 ? { config: undefined, problems: sorted(problems) } : { config, problems: [] };
+}
+
+/** Whether a value stands in the file as it is, in one line, and how many quotes come before it. */
+function verbatimAt(source: string, offset: number, value: string): { verbatim: boolean; quotes: number } {
+  const quotes = /["']/.test(source[offset] ?? "") ? 1 : 0;
+  return { verbatim: !value.includes("\n") && source.startsWith(value, offset + quotes), quotes };
 }
 
 type Issue = z.core.$ZodIssue;

@@ -215,6 +215,11 @@ const route = z.strictObject({
         .optional()
         .describe("The providers whose callers may call; all when absent."),
       scopes: z.array(z.string()).default([]).describe("Which the caller must have, all of them."),
+      allow: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("A rule in CEL over caller, method, peer, request and input, which must hold."),
     })
     .optional(),
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),

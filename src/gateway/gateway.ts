@@ -55,7 +55,11 @@ const reflectionMs = 5_000;
 export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
   const logger = createLogger(options.sink, config.telemetry.log);
   const meter = createPrometheusMeter();
-  const observing = { meter, accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined };
+  const observing = {
+    meter,
+    logger,
+    accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined,
+  };
   const live = new LiveState(logger);
   const forwarder = createForwarder();
   const loads = {

@@ -1,7 +1,8 @@
 import type { Config, RetryConfig, RouteConfig } from "#config";
+import type { Program } from "#expression";
 import { accessLogFilter } from "#filter/access-log";
 import { anonymousFilter, authnFilter } from "#filter/authn";
-import { scopesFilter } from "#filter/authz";
+import { allowFilter, scopesFilter } from "#filter/authz";
 import { concurrencyLimitFilter } from "#filter/concurrency-limit";
 import { deadlineFilter } from "#filter/deadline";
 import { metricsFilter } from "#filter/metrics";
@@ -9,7 +10,7 @@ import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
 import { type RetryPolicy, retryFilter } from "#filter/retry";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method } from "#schema";
-import type { LineSink, Meter } from "#telemetry";
+import type { LineSink, Logger, Meter } from "#telemetry";
 import { limitPolicies } from "./limits.ts";
 import type { LiveState, LiveUpstream } from "./live-state.ts";
 import type { Access } from "./plan.ts";
@@ -17,6 +18,7 @@ import type { Access } from "./plan.ts";
 /** What the observers report to. */
 export interface Observers {
   readonly meter: Meter;
+  readonly logger: Logger;
   /** Undefined when there is no access log. */
   readonly accessLog: LineSink | undefined;
 }
@@ -25,6 +27,7 @@ export interface Observers {
 export interface Demands {
   readonly method: Method;
   readonly access: Access;
+  readonly allow: Program<boolean> | undefined;
   readonly route: RouteConfig | undefined;
   readonly timeoutMs: number | undefined;
   /** Undefined for a path that is passed through. */
@@ -36,7 +39,10 @@ export interface Demands {
 const safeRetry: RetryPolicy = { attempts: 3, on: [Code.UNAVAILABLE], backoffMs: 25, maxBackoffMs: 250 };
 
 /** Observers see everything, what no route takes included. */
-export function observers(method: Method, { meter, accessLog }: Observers): readonly Filter[] {
+export function observers(
+  method: Method,
+  { meter, accessLog }: Pick<Observers, "meter" | "accessLog">,
+): readonly Filter[] {
   return [
     ...(accessLog === undefined ? [] : [accessLogFilter(accessLog)]),
     metricsFilter(meter, method.name),
@@ -73,6 +79,9 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     );
     if (access.scopes.length > 0) filters.push(scopesFilter(access.scopes));
   }
+  // After who calls is known, and before anything is counted or looked up for them.
+  if (demands.allow !== undefined)
+    filters.push(allowFilter({ rule: demands.allow, method, logger: observing.logger }));
   // Needs to know who calls.
   if (byCaller.length > 0) filters.push(limiting(byCaller));
   // Innermost: each attempt is the channel's, and none of the above is done twice.

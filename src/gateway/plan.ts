@@ -8,6 +8,7 @@ import {
   type RouteConfig,
   routeOfMethod,
 } from "#config";
+import type { Program } from "#expression";
 import {
   buildRouteTable,
   type HttpRule,
@@ -20,6 +21,7 @@ import {
   TemplateError,
 } from "#route";
 import type { Method, Problem, Schema } from "#schema";
+import { Rules } from "./rules.ts";
 
 /** Who may call. */
 export type Access =
@@ -36,6 +38,8 @@ export interface PlannedMethod {
   readonly method: Method;
   readonly upstream: GrpcUpstream;
   readonly access: Access;
+  /** The rule that a call must satisfy. */
+  readonly allow: Program<boolean> | undefined;
   readonly route: RouteConfig | undefined;
   readonly timeoutMs: number | undefined;
 }
@@ -46,6 +50,7 @@ export interface PlannedPath {
   readonly httpMethod: string;
   readonly upstream: HttpUpstream;
   readonly access: Access;
+  readonly allow: Program<boolean> | undefined;
   readonly route: RouteConfig;
 }
 
@@ -69,11 +74,12 @@ export function planGateway(config: Config, schema: Schema): Plan {
   const problems: Problem[] = [];
   const methods: PlannedMethod[] = [];
   const entries: RouteEntry<PlannedTarget>[] = [];
+  const rules = new Rules(problems);
   const configured = configuredRules(config, schema, problems);
   const { keptEscapes, trailingSlash, everyColonIsVerb, routeConflicts } = config.transcoding;
   const repeatedInPath = config.transcoding.repeatedInPath !== "none";
   for (const method of schema.methods.values()) {
-    const planned = planMethod(config, method, problems);
+    const planned = planMethod(config, method, rules, problems);
     if (planned === undefined) continue;
     methods.push(planned);
     const rule = configured.get(method.name);
@@ -96,7 +102,8 @@ export function planGateway(config: Config, schema: Schema): Plan {
       });
     }
   }
-  for (const route of config.routes) if (isPathRoute(route)) planPath(config, route, entries, problems);
+  for (const route of config.routes)
+    if (isPathRoute(route)) planPath(config, route, entries, rules, problems);
   const routing = { keptEscapes, trailingSlash, everyColonIsVerb, conflicts: routeConflicts };
   const { table, problems: conflicts } = buildRouteTable(entries, routing);
   problems.push(...conflicts);
@@ -133,7 +140,12 @@ function configuredRules(
   return byMethod;
 }
 
-function planMethod(config: Config, method: Method, problems: Problem[]): PlannedMethod | undefined {
+function planMethod(
+  config: Config,
+  method: Method,
+  rules: Rules,
+  problems: Problem[],
+): PlannedMethod | undefined {
   const route = routeOfMethod(config.routes, method.name);
   if (route === undefined) {
     report(problems, "warning", method, "no route matches, so that it is not served");
@@ -142,7 +154,8 @@ function planMethod(config: Config, method: Method, problems: Problem[]): Planne
   const upstream = upstreamOf(config, route, "grpc");
   const access = accessOf(config, route, method, problems);
   if (upstream === undefined || access === undefined) return undefined;
-  return { method, upstream, access, route, timeoutMs: timeoutOf(config, route, method) };
+  const allow = rules.compile(route.auth?.allow, method);
+  return { method, upstream, access, allow, route, timeoutMs: timeoutOf(config, route, method) };
 }
 
 /** The route's bound, else the schema's; unary calls have the default besides. */
@@ -200,6 +213,7 @@ function planPath(
   config: Config,
   route: RouteConfig,
   entries: RouteEntry<PlannedTarget>[],
+  rules: Rules,
   problems: Problem[],
 ): void {
   const [httpMethod = "", text = ""] = route.match.split(" ");
@@ -215,7 +229,8 @@ function planPath(
         };
   try {
     const template = parseTemplate(text);
-    const planned: PlannedPath = { template: route.match, httpMethod, upstream, access, route };
+    const allow = rules.compile(route.auth?.allow, undefined);
+    const planned: PlannedPath = { template: route.match, httpMethod, upstream, access, allow, route };
     entries.push({
       httpMethod,
       template,

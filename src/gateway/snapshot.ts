@@ -151,12 +151,12 @@ class RouteBuilder {
 
   #makeServed(planned: PlannedMethod): ServedMethod {
     const { live, observing, plan } = this.#options;
-    const { method, access, route, timeoutMs } = planned;
+    const { method, access, allow, route, timeoutMs } = planned;
     const upstream = live.upstream(planned.upstream.name);
     const codecs = this.#codecsFor(this.#transcoding(planned));
     const output = codecs.message(method.descriptor.output);
     const { config } = plan;
-    const filters = pipeline({ method, access, route, timeoutMs, upstream, config }, observing, live);
+    const filters = pipeline({ method, access, allow, route, timeoutMs, upstream, config }, observing, live);
     const { bodyBytes, messageBytes } = plan.config.listen.limits;
     return {
       method,
@@ -233,11 +233,11 @@ function passThroughFilters(
   method: PassThroughRoute["method"],
   options: SnapshotOptions,
 ) {
-  const { access, route } = planned;
+  const { access, allow, route } = planned;
   const { plan, observing, live } = options;
   const timeoutMs = route.timeoutMs;
   return pipeline(
-    { method, access, route, timeoutMs, upstream: undefined, config: plan.config },
+    { method, access, allow, route, timeoutMs, upstream: undefined, config: plan.config },
     observing,
     live,
   );

@@ -1,3 +1,7 @@
+import { type DescMessage, fromBinary, type Message } from "@bufbuild/protobuf";
+import { Code } from "./code.ts";
+import { RpcError } from "./error.ts";
+
 /** Converts one message type between its two forms. Implemented by `#codec`. */
 export interface PayloadCodec {
   /** ProtoJSON, in UTF-8, of a message on the wire. */
@@ -19,6 +23,7 @@ export class Payload {
   #json: Uint8Array | undefined;
   #load: (() => Promise<Uint8Array>) | undefined;
   #loading: Promise<void> | undefined;
+  #message: Message | undefined;
 
   private constructor(codec: PayloadCodec) {
     this.codec = codec;
@@ -69,5 +74,24 @@ export class Payload {
   json(): Uint8Array {
     this.#json ??= this.codec.toJson(this.proto());
     return this.#json;
+  }
+
+  /**
+   * The message decoded, for policies that look into a request; shared by all who ask, and not to be changed. Only after
+   * `load`. @throws RpcError INVALID_ARGUMENT when the bytes are no such message
+   */
+  message(type: DescMessage): Message {
+    if (this.#message === undefined) {
+      const wire = this.proto();
+      try {
+        this.#message = fromBinary(type, wire);
+      } catch (cause) {
+        throw new RpcError(Code.INVALID_ARGUMENT, `the request is no ${type.typeName}`, {
+          reason: "malformed_body",
+          cause,
+        });
+      }
+    }
+    return this.#message;
   }
 }

@@ -31,6 +31,7 @@ export const reasons = [
   "credentials_invalid",
   "credentials_expired",
   "scope_missing",
+  "rule_denied",
   "keys_unavailable",
   "rate_limited",
   "limit_key_missing",

@@ -1,1 +1,2 @@
+export { type AllowOptions, allowFilter } from "./allow.ts";
 export { scopesFilter } from "./filter.ts";

@@ -1,0 +1,117 @@
+import { CallVariables, EvaluationError, type Program } from "#expression";
+import {
+  type Call,
+  Code,
+  type Filter,
+  type Handler,
+  type Payload,
+  type Reply,
+  RpcError,
+  type StreamCall,
+} from "#rpc";
+import type { Method } from "#schema";
+import type { Logger } from "#telemetry";
+
+export interface AllowOptions {
+  readonly rule: Program<boolean>;
+  readonly method: Method;
+  readonly logger: Logger;
+}
+
+/** At most so often, in milliseconds, is it logged that a rule has no result: callers can make that happen at will. */
+const quietMs = 1000;
+
+/**
+ * Lets a call pass for which a rule holds. A rule without a result does not hold. One that looks into the request holds
+ * for every message of a stream, and the upstream hears of the call only after it has held for the first: a stream
+ * without any message is refused.
+ */
+export function allowFilter({ rule, method, logger }: AllowOptions): Filter {
+  const type = method.descriptor.input;
+  let loggedAt = Number.NEGATIVE_INFINITY;
+  let unlogged = 0;
+
+  const log = (error: EvaluationError): void => {
+    const now = performance.now();
+    if (now - loggedAt < quietMs) {
+      unlogged++;
+      return;
+    }
+    logger.warn("a rule has no result, and so refuses the call", {
+      method: method.name,
+      rule: rule.text,
+      error: error.message,
+      ...(unlogged === 0 ? {} : { unlogged }),
+    });
+    loggedAt = now;
+    unlogged = 0;
+  };
+  /** @throws RpcError */
+  const check = (variables: CallVariables): void => {
+    let holds = false;
+    try {
+      holds = rule.evaluate(variables);
+    } catch (error) {
+      if (!(error instanceof EvaluationError)) throw error;
+      log(error);
+    }
+    if (!holds) throw denied();
+  };
+  const checkInput = (call: Call, payload: Payload): void =>
+    check(new CallVariables(call, { type, message: payload.message(type) }));
+
+  if (!rule.usesInput) {
+    return (next) => async (call) => {
+      check(new CallVariables(call));
+      return next(call);
+    };
+  }
+  return (next) => async (call) => {
+    if (call.kind === "stream") return openChecked(call, next, checkInput);
+    await call.request.load();
+    checkInput(call, call.request);
+    return next(call);
+  };
+}
+
+async function openChecked(
+  call: StreamCall,
+  next: Handler,
+  check: (call: Call, payload: Payload) => void,
+): Promise<Reply> {
+  const source = call.requests[Symbol.asyncIterator]();
+  let first = await source.next();
+  try {
+    // Its time may have passed while it was waited for.
+    if (call.signal.aborted) throw call.signal.reason;
+    if (first.done === true) throw denied();
+    check(call, first.value);
+  } catch (error) {
+    source.return?.().then(undefined, () => {});
+    throw error;
+  }
+  const requests: AsyncIterableIterator<Payload> = {
+    [Symbol.asyncIterator]: () => requests,
+    async next() {
+      const result = first;
+      if (result.done !== true) {
+        first = { done: true, value: undefined };
+        return result;
+      }
+      const later = await source.next();
+      if (later.done !== true) check(call, later.value);
+      return later;
+    },
+    async return() {
+      await source.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return next({ ...call, requests });
+}
+
+function denied(): RpcError {
+  return new RpcError(Code.PERMISSION_DENIED, "a rule of this method does not allow the call", {
+    reason: "rule_denied",
+  });
+}
