@@ -2,6 +2,7 @@ import type { ExpressionText } from "./expression-text.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
+import { type StoreConfig, storeOf } from "./store-schema.ts";
 import {
   type CallTranscoding,
   overrideTranscoding,
@@ -100,6 +101,7 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly issuers: ReadonlyMap<string, Parsed["auth"]["issuers"][string]>;
   readonly limits: ReadonlyMap<string, LimitConfig>;
+  readonly store: StoreConfig;
   readonly defaults: Parsed["defaults"];
   readonly routes: readonly RouteConfig[];
   readonly transcoding: Transcoding;
@@ -147,6 +149,7 @@ export function normalizeConfig(
       ]),
     ),
     limits: new Map(Object.entries(parsed.limits).map(([name, limit]) => [name, limitOf(limit)])),
+    store: storeOf(parsed.store, resolve),
     defaults: parsed.defaults,
     routes: parsed.routes.map((route, index) => ({
       match: route.match,

@@ -41,6 +41,10 @@ export const limitSchema = z.strictObject({
     .enum(["deny", "share", "skip"])
     .default("deny")
     .describe("Calls without the key are refused, share one allowance, or are not counted."),
+  onStoreDown: z
+    .enum(["local", "allow", "deny"])
+    .default("local")
+    .describe("While the shared store is away: each process counts for itself, all pass, or none."),
   messages: z
     .enum(["none", "requests", "responses", "both"])
     .default("none")
@@ -69,6 +73,7 @@ export interface LimitConfig {
   readonly tiers: readonly { readonly claim: string; readonly is: string; readonly rate: BurstRate }[];
   readonly cost: number;
   readonly onMissing: Written["onMissing"];
+  readonly onStoreDown: Written["onStoreDown"];
   readonly messages: Written["messages"];
   readonly shadow: boolean;
   readonly ipv6Prefix: number;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { httpSchema } from "./http-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
+import { storeSchema } from "./store-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 
@@ -246,6 +247,7 @@ export const configSchema = z.strictObject({
   upstreams: z.record(name, upstream),
   auth: z.strictObject({ issuers: z.record(name, issuer).default({}) }).prefault({}),
   limits: z.record(name, limitSchema).default({}),
+  store: storeSchema.default("memory"),
   defaults: z
     .strictObject({
       timeout: z

@@ -60,7 +60,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     logger,
     accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined,
   };
-  const live = new LiveState(logger);
+  const live = new LiveState(logger, meter);
   const forwarder = createForwarder();
   const loads = {
     ok: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "ok" }),
@@ -159,6 +159,8 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     const reasons: string[] = [];
     if (draining) reasons.push("draining");
     if (!schemaKnown) reasons.push("the schema has not been loaded");
+    const denies = [...current.limits.values()].some(({ onStoreDown }) => onStoreDown === "deny");
+    if (denies && live.withoutStore) reasons.push("the shared store has not been reached");
     for (const name of live.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
     return reasons;
   };

@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
 import { type IssuerOptions, KeySource, TokenCache, type TrustedIssuer } from "#filter/authn";
 import { Gate } from "#filter/concurrency-limit";
-import { type LimitStore, MemoryStore } from "#filter/rate-limit";
+import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
-import type { Logger } from "#telemetry";
+import type { Logger, Meter } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
-import { keptLimits } from "./limits.ts";
+import { LiveLimits } from "./live-limits.ts";
 
 /** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
 const retireMs = 60_000;
@@ -33,14 +33,15 @@ interface Kept<T> {
 export class LiveState {
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
-  readonly #limits = new MemoryStore();
+  readonly #limits: LiveLimits;
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
   readonly #retiring = new Map<Channel, NodeJS.Timeout>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, meter: Meter) {
     this.#logger = logger;
+    this.#limits = new LiveLimits(logger, meter);
   }
 
   get upstreams(): ReadonlyMap<string, LiveUpstream> {
@@ -56,7 +57,7 @@ export class LiveState {
       (upstream) => this.#makeUpstream(upstream),
       ({ channel }) => this.#retire(channel),
     );
-    this.#limits.configure(keptLimits(config.limits));
+    this.#limits.apply(config);
     const issuers = [...config.issuers].map(
       ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
         [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
@@ -79,7 +80,12 @@ export class LiveState {
 
   /** Where it is kept what was taken of limits. */
   get limits(): LimitStore {
-    return this.#limits;
+    return this.#limits.store;
+  }
+
+  /** The store that limits are shared by has never been reached. */
+  get withoutStore(): boolean {
+    return this.#limits.isUnknown;
   }
 
   issuers(names: readonly string[]): readonly TrustedIssuer[] {
@@ -103,6 +109,7 @@ export class LiveState {
   }
 
   async close(graceMs: number): Promise<void> {
+    this.#limits.close();
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),
       ...[...this.#retiring].map(([channel, timer]) => {

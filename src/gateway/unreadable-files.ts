@@ -18,6 +18,7 @@ export function unreadableFiles(config: Config): Problem[] {
   for (const [name, { jwks }] of config.issuers) {
     if (!/^https?:/.test(jwks)) check(`auth.issuers.${name}.jwks`, jwks);
   }
+  if (config.store.kind === "redis") check("store.ca", config.store.tls?.ca);
   for (const upstream of config.upstreams.values()) {
     if (upstream.kind !== "grpc" || upstream.tls === undefined) continue;
     const { ca, cert, key } = upstream.tls;

@@ -35,6 +35,7 @@ export const reasons = [
   "keys_unavailable",
   "rate_limited",
   "limit_key_missing",
+  "limits_unavailable",
   "concurrency_limited",
   "deadline_exceeded",
   // upstream

@@ -14,7 +14,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   transcode: ["schema", "rpc", "codec", "route"],
   telemetry: ["rpc"],
   expression: ["rpc", "schema"],
-  filter: ["rpc", "schema", "telemetry", "expression"],
+  store: ["telemetry"],
+  filter: ["rpc", "schema", "telemetry", "expression", "store"],
   composition: ["rpc", "schema"],
   upstream: ["rpc", "schema", "telemetry"],
   frontend: ["rpc", "schema", "codec", "route", "transcode", "telemetry"],
@@ -87,7 +88,7 @@ test("a protocol folder never imports another", () => {
   expect(broken).toEqual([]);
 });
 
-test("only the front end, the admin and the upstreams touch sockets", () => {
+test("only the front end, the admin, the upstreams and the shared store touch sockets", () => {
   const sockets = [
     "node:net",
     "node:tls",
@@ -97,8 +98,9 @@ test("only the front end, the admin and the upstreams touch sockets", () => {
     "ws",
     "http2-proxy",
     "@grpc/grpc-js",
+    "ioredis",
   ];
-  const at = ["frontend", "admin", "upstream"];
+  const at = ["frontend", "admin", "upstream", "store"];
   // Fetching keys is authentication's own errand, and `dragoman call` is a client.
   const errands = [path.join("filter", "authn"), path.join("cli", "call")];
   const broken = imports.filter(

@@ -100,6 +100,7 @@ routes: [{ match: "*", limit: [l], timeout: 1.5s, retry: { attempts: 2, backoff:
       tiers: [],
       cost: 1,
       onMissing: "deny",
+      onStoreDown: "local",
       messages: "none",
       shadow: false,
       ipv6Prefix: 64,

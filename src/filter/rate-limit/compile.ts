@@ -6,6 +6,7 @@ import {
   type CountedMessages,
   type LimitPolicy,
   type OnMissing,
+  type OnStoreDown,
   type Rate,
 } from "./policy.ts";
 
@@ -27,6 +28,7 @@ export interface LimitOptions {
   readonly tiers: readonly LimitTier[];
   readonly cost: number;
   readonly onMissing: OnMissing;
+  readonly onStoreDown: OnStoreDown;
   readonly messages: CountedMessages;
   readonly shadow: boolean;
   readonly ipv6Prefix: number;
@@ -45,6 +47,7 @@ export function compileLimit(options: LimitOptions): LimitPolicy {
     key: joinedKey(reads.map(({ read }) => read)),
     byCaller: tiers.length > 0 || reads.some(({ byCaller }) => byCaller),
     onMissing: options.onMissing,
+    onStoreDown: options.onStoreDown,
     allowance: allowanceBy(options),
     cost: () => options.cost,
     messages: options.messages,

@@ -32,45 +32,40 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
 
   /** Why a message of a stream may not pass. */
   const admitMessage = (demands: readonly Demand[]) => {
-    const judge = (standings: readonly Standing[] | undefined): RpcError | undefined => {
-      if (standings === undefined) return undefined;
-      const admitted = isAdmitted(demands, standings);
-      count(demands, standings, admitted);
-      return admitted ? undefined : refusal(demands, standings, "off");
+    const judge = (judged: Judged): RpcError | undefined => {
+      const admitted = isAdmitted(judged.demands, judged.standings);
+      count(judged.demands, judged.standings, admitted);
+      return admitted ? undefined : refusal(judged.demands, judged.standings, "off");
     };
     return () => {
       const taken = store.take(demands);
-      return taken instanceof Promise ? taken.then(judge, RpcError.from) : judge(taken);
+      return taken instanceof Promise
+        ? taken.then((standings) => judge(seen(demands, standings)), RpcError.from)
+        : judge({ demands, standings: taken });
     };
   };
 
-  const proceed = (
-    call: Call,
-    next: Handler,
-    demands: readonly Demand[],
-    standings: readonly Standing[] | undefined,
-  ): Promise<Reply> => {
-    if (standings !== undefined) {
-      const admitted = isAdmitted(demands, standings);
-      count(demands, standings, admitted);
-      if (!admitted) return Promise.reject(refusal(demands, standings, fields));
-    }
-    const perRequest = call.kind === "unary" ? [] : perMessage(demands, policies, "requests");
+  const proceed = (call: Call, next: Handler, asked: readonly Demand[], judged: Judged): Promise<Reply> => {
+    const { demands, standings } = judged;
+    const admitted = isAdmitted(demands, standings);
+    count(demands, standings, admitted);
+    if (!admitted) return Promise.reject(refusal(demands, standings, fields));
+    const perRequest = call.kind === "unary" ? [] : perMessage(asked, policies, "requests");
     const counted =
       call.kind === "unary" || perRequest.length === 0
         ? call
         : { ...call, requests: countedMessages(call.requests, admitMessage(perRequest)) };
     return next(counted).then(
       (reply) => {
-        const told = standings === undefined ? reply : withFields(reply, demands, standings, fields);
+        const told = withFields(reply, demands, standings, fields);
         if (told.kind === "unary") return told;
-        const perResponse = perMessage(demands, policies, "responses");
+        const perResponse = perMessage(asked, policies, "responses");
         if (perResponse.length === 0) return told;
         return { ...told, responses: countedMessages(told.responses, admitMessage(perResponse)) };
       },
       (error: unknown) => {
-        if (isRefusal(error)) store.giveBack(demands.filter((_, i) => standings?.[i]?.waitMs === 0));
-        else if (standings !== undefined && error instanceof RpcError) {
+        if (isRefusal(error)) store.giveBack(demands.filter((_, i) => standings[i]?.waitMs === 0));
+        else if (error instanceof RpcError) {
           error.head ??= new Metadata();
           addLimitFields(error.head, fields, demands, standings);
         }
@@ -89,14 +84,27 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
     if (demands.length === 0) return next(call);
     const taken = store.take(demands);
     return taken instanceof Promise
-      ? taken.then((standings) => proceed(call, next, demands, standings))
-      : proceed(call, next, demands, taken);
+      ? taken.then((standings) => proceed(call, next, demands, seen(demands, standings)))
+      : proceed(call, next, demands, { demands, standings: taken });
   };
 }
 
-function demandOf({ name, allowance, cost, shadow }: LimitPolicy, key: string, call: Call): Demand {
-  const allowed = allowance(call);
-  return { limit: name, key, allowance: allowed, cost: cost(call, allowed), enforced: !shadow };
+interface Judged {
+  readonly demands: readonly Demand[];
+  readonly standings: readonly Standing[];
+}
+
+/** The demands that the store had something to say of. */
+function seen(demands: readonly Demand[], standings: readonly (Standing | undefined)[]): Judged {
+  const known = standings.filter((standing) => standing !== undefined);
+  if (known.length === demands.length) return { demands, standings: known };
+  return { demands: demands.filter((_, i) => standings[i] !== undefined), standings: known };
+}
+
+function demandOf(policy: LimitPolicy, key: string, call: Call): Demand {
+  const { name, shadow, onStoreDown } = policy;
+  const allowance = policy.allowance(call);
+  return { limit: name, key, allowance, cost: policy.cost(call, allowance), enforced: !shadow, onStoreDown };
 }
 
 /** The demands of one message, by those limits that count such messages. */

@@ -21,6 +21,9 @@ export interface Allowance extends Rate {
 /** What becomes of calls without a value to count them by. */
 export type OnMissing = "deny" | "share" | "skip";
 
+/** What becomes of calls when the store that limits are shared by cannot say. */
+export type OnStoreDown = "local" | "allow" | "deny";
+
 /** Which messages of a stream count as calls, beside the stream itself. */
 export type CountedMessages = "none" | "requests" | "responses" | "both";
 
@@ -31,6 +34,7 @@ export interface LimitPolicy {
   /** The key, the tiers or the cost need to know who calls. */
   readonly byCaller: boolean;
   readonly onMissing: OnMissing;
+  readonly onStoreDown: OnStoreDown;
   readonly allowance: (call: Call) => Allowance;
   /** Units that a call takes: whole, from 0 to the burst of its allowance. */
   readonly cost: (call: Call, allowance: Allowance) => number;

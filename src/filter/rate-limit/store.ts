@@ -1,4 +1,4 @@
-import type { Allowance } from "./policy.ts";
+import type { Allowance, OnStoreDown } from "./policy.ts";
 
 /** What a call asks of one limit. */
 export interface Demand {
@@ -10,6 +10,7 @@ export interface Demand {
   readonly cost: number;
   /** False for a limit that only watches. */
   readonly enforced: boolean;
+  readonly onStoreDown: OnStoreDown;
 }
 
 /** How a key stands with its limit after a call was admitted or refused. */
@@ -25,9 +26,10 @@ export interface LimitStore {
   /**
    * Takes what all demands ask for, or nothing when one that is enforced cannot be met: in one step, so that of any
    * number of calls at once exactly as many pass as may. One that only watches is taken when it can be met and nothing
-   * is refused. Undefined, or a rejection with an RpcError, when the store has nothing to say: as it was configured.
+   * is refused. A standing for each demand, or undefined for one that could not be looked at and is to pass. @throws
+   * RpcError when one that could not be looked at must not pass
    */
-  take(demands: readonly Demand[]): readonly Standing[] | Promise<readonly Standing[] | undefined>;
+  take(demands: readonly Demand[]): readonly Standing[] | Promise<readonly (Standing | undefined)[]>;
   /** Gives back what a call took that another limit has refused after. */
   giveBack(demands: readonly Demand[]): void;
 }

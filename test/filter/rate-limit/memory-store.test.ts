@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Demand, type KeptLimit, MemoryStore, type Rate } from "#filter/rate-limit";
-import { allowance, kept } from "./support/limits.ts";
+import { demandOf, kept } from "./support/limits.ts";
 
 interface Options extends Rate {
   readonly maxKeys?: number;
@@ -13,15 +13,8 @@ function storeAt(rate: Options, start = 1000) {
   const configure = (more: Partial<KeptLimit> = {}): void =>
     store.configure([{ ...kept("l", rate, rate.maxKeys), ...more }]);
   configure();
-  const allowed = allowance("l", rate);
-  const demand = (key = "k", more: Partial<Demand> = {}): Demand => ({
-    limit: "l",
-    key,
-    allowance: allowed,
-    cost: 1,
-    enforced: true,
-    ...more,
-  });
+  const base = demandOf("l", rate);
+  const demand = (key = "k", more: Partial<Demand> = {}): Demand => ({ ...base, key, ...more });
   const attempt = (key?: string, more?: Partial<Demand>): boolean =>
     store.take([demand(key, more)])[0]?.waitMs === 0;
   /** How many of so many calls at once pass. */
@@ -50,7 +43,7 @@ describe("a burst is exact, wherever the clock stands", () => {
     const store = new MemoryStore();
     const rate = { count: 1, perMs: 3_600_000, burst: 50 };
     store.configure([kept("l", rate)]);
-    const demand = { limit: "l", key: "k", allowance: allowance("l", rate), cost: 1, enforced: true };
+    const demand = demandOf("l", rate);
     const passed = Array.from({ length: 1000 }, () => store.take([demand])[0]?.waitMs === 0);
     expect(passed.filter(Boolean)).toHaveLength(50);
   });
@@ -125,12 +118,8 @@ test("a limit that only watches takes what it can, and nothing of a call that is
     kept("l", { count: 1, perMs: 1000, burst: 2 }),
     kept("other", { count: 1, perMs: 1000, burst: 3 }),
   ]);
-  const other = {
-    limit: "other",
-    key: "k",
-    allowance: allowance("other", { count: 1, perMs: 1000, burst: 3 }),
-  };
-  const both = [demand("k", { enforced: false }), { ...other, cost: 1, enforced: true }];
+  const other = demandOf("other", { count: 1, perMs: 1000, burst: 3 });
+  const both = [demand("k", { enforced: false }), other];
   const waits = () => store.take(both).map(({ waitMs }) => waitMs);
   expect([waits(), waits()]).toEqual([
     [0, 0],

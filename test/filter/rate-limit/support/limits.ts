@@ -17,6 +17,7 @@ export function limitOptions(name: string, rate: Rate, more: Partial<LimitOption
     tiers: [],
     cost: 1,
     onMissing: "deny",
+    onStoreDown: "local",
     messages: "none",
     shadow: false,
     ipv6Prefix: 64,
@@ -28,9 +29,10 @@ export function policy(name: string, rate: Rate, more: Partial<LimitOptions> = {
   return compileLimit(limitOptions(name, rate, more));
 }
 
-/** A rate as stores count it. */
-export function allowance(name: string, rate: Rate): Demand["allowance"] {
-  return policy(name, rate).allowance(makeCall());
+/** One unit of a limit, for the key `k`. */
+export function demandOf(limit: string, rate: Rate, more: Partial<Demand> = {}): Demand {
+  const allowance = policy(limit, rate).allowance(makeCall());
+  return { limit, key: "k", allowance, cost: 1, enforced: true, onStoreDown: "local", ...more };
 }
 
 /** What a store keeps of a limit. */
