@@ -1,4 +1,5 @@
 import type { Config, RouteConfig } from "./config.ts";
+import { namesCaller } from "./limits-schema.ts";
 
 /** A fault of the configuration as a whole, at a path in it. */
 export interface CheckProblem {
@@ -78,7 +79,7 @@ function checkCounted(
   for (const [position, name] of route.limit.entries()) {
     const limit = config.limits.get(name);
     if (limit === undefined || limit.onMissing !== "deny") continue;
-    if (!limit.key.some((each) => each.startsWith("caller."))) continue;
+    if (!limit.key.some(namesCaller)) continue;
     const message = `${name} counts by caller, but the route is public: say onMissing: share or skip, or count by peer.ip`;
     problems.push({ message, path: at("limit", position) });
   }

@@ -148,7 +148,12 @@ export function normalizeConfig(
         { ...value, jwks: isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
       ]),
     ),
-    limits: new Map(Object.entries(parsed.limits).map(([name, limit]) => [name, limitOf(limit)])),
+    limits: new Map(
+      Object.entries(parsed.limits).map(([name, limit]) => [
+        name,
+        limitOf(limit, (path, text) => expressionAt(["limits", name, ...path], text)),
+      ]),
+    ),
     store: storeOf(parsed.store, resolve),
     defaults: parsed.defaults,
     routes: parsed.routes.map((route, index) => ({

@@ -10,7 +10,7 @@ export type {
 export { type ExpressionText, expressionProblem } from "./expression-text.ts";
 export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
-export type { BurstRate, LimitConfig } from "./limits-schema.ts";
+export { type BurstRate, type LimitConfig, namesCaller, type TierConfig } from "./limits-schema.ts";
 export { type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
 export type { Problem } from "./problems.ts";
 export { Secret } from "./secret.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { ExpressionText } from "./expression-text.ts";
 import { parseRate, type Rate, ratePattern } from "./units.ts";
 
 const rate = z
@@ -12,31 +13,39 @@ const burst = z
   .optional()
   .describe("Units that may be taken at once; the count of the rate when absent.");
 
-const key = z
-  .string()
-  .regex(
-    /^(?:peer\.ip|caller\.sub|caller\.claims(?:\.[A-Za-z_]\w*)+|request\.header\[(?:'[\w-]+'|"[\w-]+")\]|method|route|'[^'\\]*'|"[^"\\]*")$/,
-    "expected peer.ip, caller.sub, caller.claims.NAME, request.header['NAME'], method, route, or a text in quotes",
-  );
+const expression = z.string().min(1);
 
-const tier = z.strictObject({
-  claim: z
-    .string()
-    .regex(/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/, "expected the name of a claim")
-    .describe("The claim that tells these callers."),
-  is: z.union([z.string(), z.number(), z.boolean()]).transform(String).describe("What it must be."),
-  rate,
-  burst,
-});
+const tier = z
+  .strictObject({
+    when: expression.optional().describe("The callers that it is for, in CEL."),
+    claim: z
+      .string()
+      .regex(/^[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*$/, "expected the name of a claim")
+      .optional()
+      .describe("Instead: the claim that tells these callers."),
+    is: z
+      .union([z.string(), z.number(), z.boolean()])
+      .transform(String)
+      .optional()
+      .describe("What it must be."),
+    rate,
+    burst,
+  })
+  .refine(({ when, claim, is }) => (when === undefined) === (claim !== undefined && is !== undefined), {
+    message: "either when, or claim and is",
+  });
 
 export const limitSchema = z.strictObject({
   key: z
-    .union([key, z.array(key).min(1)])
-    .describe("What calls are counted by: one value, or several together."),
+    .union([expression, z.array(expression).min(1)])
+    .describe("What calls are counted by, in CEL: one value, or several together."),
   rate,
   burst,
   tiers: z.array(tier).default([]).describe("Other rates for some callers; the first that fits counts."),
-  cost: z.int().min(0).default(1).describe("Units that a call takes."),
+  cost: z
+    .union([z.int().min(0), expression])
+    .default(1)
+    .describe("Units that a call takes: a number, or CEL."),
   onMissing: z
     .enum(["deny", "share", "skip"])
     .default("deny")
@@ -66,12 +75,17 @@ export interface BurstRate extends Rate {
   readonly burst: number;
 }
 
+/** Another rate for some callers. */
+export type TierConfig =
+  | { readonly claim: string; readonly is: string; readonly rate: BurstRate }
+  | { readonly when: ExpressionText; readonly rate: BurstRate };
+
 /** A named limit. */
 export interface LimitConfig {
-  readonly key: readonly string[];
+  readonly key: readonly ExpressionText[];
   readonly rate: BurstRate;
-  readonly tiers: readonly { readonly claim: string; readonly is: string; readonly rate: BurstRate }[];
-  readonly cost: number;
+  readonly tiers: readonly TierConfig[];
+  readonly cost: number | ExpressionText;
   readonly onMissing: Written["onMissing"];
   readonly onStoreDown: Written["onStoreDown"];
   readonly messages: Written["messages"];
@@ -80,15 +94,26 @@ export interface LimitConfig {
   readonly maxKeys: number;
 }
 
-export function limitOf({ key, rate: base, burst: most, tiers, ...rest }: Written): LimitConfig {
+/** @param at makes an expression of the text at a path within the limit */
+export function limitOf(
+  { key, rate: base, burst: most, tiers, cost, ...rest }: Written,
+  at: (path: readonly (string | number)[], text: string) => ExpressionText,
+): LimitConfig {
   return {
     ...rest,
-    key: typeof key === "string" ? [key] : key,
+    key: typeof key === "string" ? [at(["key"], key)] : key.map((each, index) => at(["key", index], each)),
     rate: { ...base, burst: most ?? base.count },
-    tiers: tiers.map((each) => ({
-      claim: each.claim,
-      is: each.is,
-      rate: { ...each.rate, burst: each.burst ?? each.rate.count },
-    })),
+    cost: typeof cost === "number" ? cost : at(["cost"], cost),
+    tiers: tiers.map(({ when, claim = "", is = "", ...each }, index) => {
+      const own = { ...each.rate, burst: each.burst ?? each.rate.count };
+      return when === undefined
+        ? { claim, is, rate: own }
+        : { when: at(["tiers", index, "when"], when), rate: own };
+    }),
   };
+}
+
+/** Whether something cannot be known of a call before it is known who makes it. */
+export function namesCaller({ text }: ExpressionText): boolean {
+  return /\bcaller\b/.test(text);
 }

@@ -11,7 +11,6 @@ import { type RetryPolicy, retryFilter } from "#filter/retry";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method } from "#schema";
 import type { LineSink, Logger, Meter } from "#telemetry";
-import { limitPolicies } from "./limits.ts";
 import type { LiveState, LiveUpstream } from "./live-state.ts";
 import type { Access } from "./plan.ts";
 
@@ -33,6 +32,8 @@ export interface Demands {
   /** Undefined for a path that is passed through. */
   readonly upstream: LiveUpstream | undefined;
   readonly config: Config;
+  /** By their names. */
+  readonly limits: ReadonlyMap<string, LimitPolicy>;
 }
 
 /** Tried again without being asked: what may be called twice, when its connection failed. */
@@ -55,7 +56,7 @@ export function observers(
  */
 export function pipeline(demands: Demands, observing: Observers, live: LiveState): readonly Filter[] {
   const { method, access, route, upstream } = demands;
-  const limits = limitPolicies(route?.limit ?? [], demands.config.limits);
+  const limits = [...new Set(route?.limit)].flatMap((name) => demands.limits.get(name) ?? []);
   const byPeer = limits.filter(({ byCaller }) => !byCaller);
   const byCaller = limits.filter(({ byCaller }) => byCaller);
   const fields = demands.config.defaults.limitFields;

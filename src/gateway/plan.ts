@@ -9,6 +9,7 @@ import {
   routeOfMethod,
 } from "#config";
 import type { Program } from "#expression";
+import type { LimitPolicy } from "#filter/rate-limit";
 import {
   buildRouteTable,
   type HttpRule,
@@ -21,6 +22,7 @@ import {
   TemplateError,
 } from "#route";
 import type { Method, Problem, Schema } from "#schema";
+import { planLimits } from "./limits.ts";
 import { Rules } from "./rules.ts";
 
 /** Who may call. */
@@ -64,6 +66,8 @@ export interface Plan {
   readonly schema: Schema;
   readonly methods: readonly PlannedMethod[];
   readonly entries: readonly RouteEntry<PlannedTarget>[];
+  /** By their names. */
+  readonly limits: ReadonlyMap<string, LimitPolicy>;
   readonly routing: RoutingOptions;
   readonly table: RouteTable<PlannedTarget>;
   readonly problems: readonly Problem[];
@@ -75,6 +79,7 @@ export function planGateway(config: Config, schema: Schema): Plan {
   const methods: PlannedMethod[] = [];
   const entries: RouteEntry<PlannedTarget>[] = [];
   const rules = new Rules(problems);
+  const limits = planLimits(config.limits, problems);
   const configured = configuredRules(config, schema, problems);
   const { keptEscapes, trailingSlash, everyColonIsVerb, routeConflicts } = config.transcoding;
   const repeatedInPath = config.transcoding.repeatedInPath !== "none";
@@ -107,7 +112,7 @@ export function planGateway(config: Config, schema: Schema): Plan {
   const routing = { keptEscapes, trailingSlash, everyColonIsVerb, conflicts: routeConflicts };
   const { table, problems: conflicts } = buildRouteTable(entries, routing);
   problems.push(...conflicts);
-  return { config, schema, methods, entries, routing, table, problems };
+  return { config, schema, methods, entries, limits, routing, table, problems };
 }
 
 /** The HTTP rules of the configuration by their methods; the last one for a method counts. */

@@ -155,8 +155,12 @@ class RouteBuilder {
     const upstream = live.upstream(planned.upstream.name);
     const codecs = this.#codecsFor(this.#transcoding(planned));
     const output = codecs.message(method.descriptor.output);
-    const { config } = plan;
-    const filters = pipeline({ method, access, allow, route, timeoutMs, upstream, config }, observing, live);
+    const { config, limits } = plan;
+    const filters = pipeline(
+      { method, access, allow, route, timeoutMs, upstream, config, limits },
+      observing,
+      live,
+    );
     const { bodyBytes, messageBytes } = plan.config.listen.limits;
     return {
       method,
@@ -237,7 +241,16 @@ function passThroughFilters(
   const { plan, observing, live } = options;
   const timeoutMs = route.timeoutMs;
   return pipeline(
-    { method, access, allow, route, timeoutMs, upstream: undefined, config: plan.config },
+    {
+      method,
+      access,
+      allow,
+      route,
+      timeoutMs,
+      upstream: undefined,
+      config: plan.config,
+      limits: plan.limits,
+    },
     observing,
     live,
   );

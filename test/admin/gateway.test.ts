@@ -100,7 +100,7 @@ describe("/api", () => {
     expect(await view("/api/config")).toMatchObject({
       upstreams: { echo: { maxInFlight: 7 } },
       issuers: { main: { issuer: "https://id.test" } },
-      limits: { slow: { key: ["caller.sub"] } },
+      limits: { slow: { key: [{ text: "caller.sub" }] } },
     });
   });
 

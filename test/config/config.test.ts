@@ -95,7 +95,7 @@ routes: [{ match: "*", to: a }]
 routes: [{ match: "*", limit: [l], timeout: 1.5s, retry: { attempts: 2, backoff: 10ms..1s } }]
 `);
     expect(parsed.limits.get("l")).toEqual({
-      key: ["peer.ip"],
+      key: [{ text: "peer.ip", file: "/etc/g.yaml", line: 5, column: 21, verbatim: true, quotes: 0 }],
       rate: { count: 100, perMs: 60_000, burst: 100 },
       tiers: [],
       cost: 1,
@@ -187,11 +187,9 @@ describe("what is wrong has its place", () => {
       ],
     ],
     [
-      "a key that nothing is",
-      `${base}limits: { x: { key: peer.port, rate: 1/s } }\n`,
-      [
-        "g.yaml:5:21: error: limits.x.key: expected peer.ip, caller.sub, caller.claims.NAME, request.header['NAME'], method, route, or a text in quotes",
-      ],
+      "a tier for nobody in particular",
+      `${base}limits: { x: { key: peer.ip, rate: 1/s, tiers: [{ claim: plan, rate: 2/s }] } }\n`,
+      ["g.yaml:5:49: error: limits.x.tiers[0]: either when, or claim and is"],
     ],
     [
       "a rate of nothing",

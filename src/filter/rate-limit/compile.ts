@@ -1,5 +1,6 @@
+import type { Program } from "#expression";
 import type { Call } from "#rpc";
-import { claimReader, joinedKey, plainRead } from "./key.ts";
+import { claimReader, evaluatedReader, joinedKey, plainReader, resultOf } from "./key.ts";
 import {
   type Allowance,
   allowanceOf,
@@ -10,23 +11,22 @@ import {
   type Rate,
 } from "./policy.ts";
 
-/** Another rate for some callers. */
-export interface LimitTier {
-  /** The claim by which they are told, and the value that it must have. */
-  readonly claim: string;
-  readonly is: string;
-  readonly rate: Rate;
-}
+/** Another rate for some callers: by the value that a claim must have, or by a rule that must hold. */
+export type LimitTier =
+  | { readonly claim: string; readonly is: string; readonly rate: Rate }
+  | { readonly when: Program<boolean>; readonly rate: Rate };
 
-/** A limit as it is written. */
+/** A limit whose expressions are compiled. */
 export interface LimitOptions {
   readonly name: string;
-  /** What calls are counted by, all of it. */
-  readonly key: readonly string[];
+  /** What calls are counted by, all of it: what `isPlainKey` says is plain, or an expression. */
+  readonly key: readonly (string | Program<string>)[];
+  /** It can be checked only once it is known who calls. */
+  readonly byCaller: boolean;
   readonly rate: Rate;
   /** The first that fits counts. */
   readonly tiers: readonly LimitTier[];
-  readonly cost: number;
+  readonly cost: number | Program<number>;
   readonly onMissing: OnMissing;
   readonly onStoreDown: OnStoreDown;
   readonly messages: CountedMessages;
@@ -34,22 +34,27 @@ export interface LimitOptions {
   readonly ipv6Prefix: number;
 }
 
-/** Compiles a limit once, so that nothing is looked up for a call. @throws Error for a key that cannot be read */
+/** Whether a key is read without evaluating anything. */
+export function isPlainKey(text: string): boolean {
+  return plainReader(text, 64) !== undefined;
+}
+
+/** Compiles a limit once, so that nothing is looked up for a call. @throws Error for a text that is not plain */
 export function compileLimit(options: LimitOptions): LimitPolicy {
-  const { name, ipv6Prefix, tiers } = options;
-  const reads = options.key.map((text) => {
-    const read = plainRead(text, ipv6Prefix);
-    if (read === undefined) throw new Error(`${text} is nothing that a limit can count by`);
-    return read;
+  const readers = options.key.map((each) => {
+    if (typeof each !== "string") return evaluatedReader(each);
+    const reader = plainReader(each, options.ipv6Prefix);
+    if (reader === undefined) throw new Error(`${each} has to be evaluated`);
+    return reader;
   });
   return {
-    name,
-    key: joinedKey(reads.map(({ read }) => read)),
-    byCaller: tiers.length > 0 || reads.some(({ byCaller }) => byCaller),
+    name: options.name,
+    key: joinedKey(readers),
+    byCaller: options.byCaller,
     onMissing: options.onMissing,
     onStoreDown: options.onStoreDown,
     allowance: allowanceBy(options),
-    cost: () => options.cost,
+    cost: costBy(options.cost),
     messages: options.messages,
     shadow: options.shadow,
   };
@@ -58,10 +63,21 @@ export function compileLimit(options: LimitOptions): LimitPolicy {
 function allowanceBy({ name, rate, tiers }: LimitOptions): (call: Call) => Allowance {
   const base = allowanceOf(name, rate);
   if (tiers.length === 0) return () => base;
-  const compiled = tiers.map((tier) => ({
-    read: claimReader(tier.claim.split(".")),
-    is: tier.is,
-    allowance: allowanceOf(name, tier.rate),
-  }));
-  return (call) => compiled.find(({ read, is }) => read(call) === is)?.allowance ?? base;
+  const compiled = tiers.map((tier) => ({ fits: fitting(tier), allowance: allowanceOf(name, tier.rate) }));
+  return (call) => compiled.find(({ fits }) => fits(call))?.allowance ?? base;
+}
+
+function fitting(tier: LimitTier): (call: Call) => boolean {
+  if ("when" in tier) return (call) => resultOf(tier.when, call) === true;
+  const read = claimReader(tier.claim.split("."));
+  return (call) => read(call) === tier.is;
+}
+
+/** Nobody gets a cheaper call by making the expression fail, and none costs more than there can be. */
+function costBy(cost: LimitOptions["cost"]): LimitPolicy["cost"] {
+  if (typeof cost === "number") return (_call, { burst }) => Math.min(cost, burst);
+  return (call, { burst }) => {
+    const units = resultOf(cost, call);
+    return units === undefined || units < 0 ? burst : Math.min(units, burst);
+  };
 }

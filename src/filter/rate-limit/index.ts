@@ -1,4 +1,4 @@
-export { compileLimit, type LimitOptions, type LimitTier } from "./compile.ts";
+export { compileLimit, isPlainKey, type LimitOptions, type LimitTier } from "./compile.ts";
 export type { LimitFields } from "./fields.ts";
 export { type RateLimitOptions, rateLimitFilter } from "./filter.ts";
 export { type KeptLimit, MemoryStore } from "./memory-store.ts";

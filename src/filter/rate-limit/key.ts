@@ -1,15 +1,10 @@
 import { createHash } from "node:crypto";
+import { CallVariables, EvaluationError, type Program } from "#expression";
 import type { Call } from "#rpc";
 import { addressKey } from "./address.ts";
 
 /** Reads one value of a call; undefined when the call does not have it. */
 export type Reader = (call: Call) => string | undefined;
-
-/** How something is read of calls, and whether that needs to know who calls. */
-export interface Read {
-  readonly read: Reader;
-  readonly byCaller: boolean;
-}
 
 const claimPath = /^caller\.claims((?:\.[A-Za-z_]\w*)+)$/;
 const headerPath = /^request\.header\[(?:'([\w-]+)'|"([\w-]+)")\]$/;
@@ -21,28 +16,45 @@ const literal = /^'([^'\\]*)'$|^"([^"\\]*)"$/;
  *
  * @param ipv6Prefix bits of an IPv6 address that tell peers apart
  */
-export function plainRead(text: string, ipv6Prefix: number): Read | undefined {
+export function plainReader(text: string, ipv6Prefix: number): Reader | undefined {
   switch (text) {
     case "peer.ip":
-      return { read: ({ context }) => addressKey(context.peer.address, ipv6Prefix), byCaller: false };
+      return ({ context }) => addressKey(context.peer.address, ipv6Prefix);
     case "caller.sub":
-      return { read: subject, byCaller: true };
+      return subject;
     case "method":
-      return { read: ({ method }) => method.name, byCaller: false };
+    case "method.name":
+      return ({ method }) => method.name;
     case "route":
-      return { read: ({ context }) => context.route, byCaller: false };
+    case "method.route":
+      return ({ context }) => context.route;
   }
   const claims = claimPath.exec(text)?.[1];
-  if (claims !== undefined) return { read: claimReader(claims.slice(1).split(".")), byCaller: true };
+  if (claims !== undefined) return claimReader(claims.slice(1).split("."));
   const header = headerPath.exec(text);
   if (header !== null) {
     const name = (header[1] ?? header[2] ?? "").toLowerCase();
-    return { read: (call) => call.header.get(name), byCaller: false };
+    return (call) => call.header.get(name);
   }
   const quoted = literal.exec(text);
   if (quoted === null) return undefined;
   const value = quoted[1] ?? quoted[2] ?? "";
-  return { read: () => value, byCaller: false };
+  return () => value;
+}
+
+/** What is evaluated for each call; what has no result is missing. */
+export function evaluatedReader(program: Program<string>): Reader {
+  return (call) => resultOf(program, call);
+}
+
+/** The result of an expression for a call, or undefined when it has none. */
+export function resultOf<T>(program: Program<T>, call: Call): T | undefined {
+  try {
+    return program.evaluate(new CallVariables(call));
+  } catch (error) {
+    if (error instanceof EvaluationError) return undefined;
+    throw error;
+  }
 }
 
 /** A subject is unique with its provider only. */

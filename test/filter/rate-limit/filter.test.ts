@@ -21,7 +21,7 @@ import {
   streamReply,
   unaryReply,
 } from "../support/call.ts";
-import { kept, policy } from "./support/limits.ts";
+import { kept, policy, program } from "./support/limits.ts";
 
 interface Named {
   readonly rate: Rate;
@@ -254,6 +254,51 @@ describe("a call without what it is counted by", () => {
     const { handle, passed } = single(one, { key, shadow: true });
     for (const call of calls) await handle(call);
     expect(passed).toHaveLength(4);
+  });
+});
+
+describe("what is evaluated", () => {
+  const passes = async (handle: Handler, count: number, options: CallOptions): Promise<number> => {
+    const tries = Array.from({ length: count }, () => handle(makeCall(options)));
+    return (await Promise.allSettled(tries)).filter(({ status }) => status === "fulfilled").length;
+  };
+
+  test("a key: calls that come to the same text count together, and what has no result is missing", async () => {
+    const key = ["peer.ip", program("request.header['x-a'] + '/' + method.name", "key")];
+    const { handle } = single({ ...one, burst: 2 }, { key });
+    expect(await passes(handle, 9, { header: { "x-a": "1" } })).toBe(2);
+    expect(await passes(handle, 9, { header: { "x-a": "2" } })).toBe(2);
+    expect(await passes(handle, 9, { header: { "x-a": "2" }, address: "192.0.2.9" })).toBe(2);
+    expect(await failure(handle(makeCall()))).toMatchObject({ reason: "limit_key_missing" });
+  });
+
+  test("a tier: a rule that has no result does not hold", async () => {
+    const tiers = [{ when: program("caller.claims.plan == 'gold'", "bool"), rate: { ...one, burst: 5 } }];
+    const { handle } = single(one, { key: ["caller.sub"], tiers });
+    expect(await passes(handle, 9, { subject: "a", claims: { plan: "gold" } })).toBe(5);
+    expect(await passes(handle, 9, { subject: "b", claims: { plan: "free" } })).toBe(1);
+    expect(await passes(handle, 9, { subject: "c" })).toBe(1);
+  });
+
+  test.each([
+    ["units", "2", 5],
+    ["nothing", "0", 30],
+    ["more than there can be", "500", 1],
+    ["less than nothing", "-3", 1],
+    ["no result", undefined, 1],
+    ["no number", "many", 1],
+  ])("a cost: %s", async (_name, value, expected) => {
+    const { handle } = single(
+      { ...one, burst: 10 },
+      { cost: program("int(request.header['x-cost'])", "int") },
+    );
+    const header = value === undefined ? {} : { "x-cost": value };
+    expect(await passes(handle, 30, { header })).toBe(expected);
+  });
+
+  test("a cost that is more than there can be takes all of it", async () => {
+    const { handle } = single({ ...one, burst: 10 }, { cost: 11 });
+    expect(await passes(handle, 3, {})).toBe(1);
   });
 });
 

@@ -1,3 +1,4 @@
+import { compileExpression, type Program, type ResultKind, type Results } from "#expression";
 import {
   compileLimit,
   type Demand,
@@ -13,6 +14,7 @@ export function limitOptions(name: string, rate: Rate, more: Partial<LimitOption
   return {
     name,
     key: ["peer.ip"],
+    byCaller: false,
     rate,
     tiers: [],
     cost: 1,
@@ -23,6 +25,13 @@ export function limitOptions(name: string, rate: Rate, more: Partial<LimitOption
     ipv6Prefix: 64,
     ...more,
   };
+}
+
+/** An expression that is right. */
+export function program<K extends ResultKind>(text: string, result: K): Program<Results[K]> {
+  const compiled = compileExpression(text, { result });
+  if (compiled.program === undefined) throw new Error(compiled.problems[0]?.message);
+  return compiled.program;
 }
 
 export function policy(name: string, rate: Rate, more: Partial<LimitOptions> = {}): LimitPolicy {
