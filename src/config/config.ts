@@ -81,6 +81,8 @@ export interface RouteConfig {
   readonly limit: readonly string[];
   readonly timeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
+  /** Undefined where the default holds. */
+  readonly validate: Parsed["defaults"]["validate"] | undefined;
   /** Complete; undefined where the route has no switches of its own. */
   readonly transcoding: CallTranscoding | undefined;
   /** Where in the file, 1-based. */
@@ -165,6 +167,7 @@ export function normalizeConfig(
       limit: route.limit,
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
+      validate: route.validate,
       transcoding:
         route.transcoding === undefined ? undefined : overrideTranscoding(transcoding, route.transcoding),
       line: routeLine(index),

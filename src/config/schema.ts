@@ -198,6 +198,8 @@ const cors = z
     message: "credentials are never allowed for any origin: name the origins",
   });
 
+const validate = z.enum(["off", "report", "enforce"]);
+
 const route = z.strictObject({
   match: z
     .string()
@@ -226,6 +228,7 @@ const route = z.strictObject({
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
   timeout: duration("The longest that a call may take.").optional(),
   retry: retry.optional(),
+  validate: validate.optional().describe("As in defaults, where it differs here."),
   transcoding: routeTranscodingSchema
     .optional()
     .describe("How messages are shown and read, where it differs here."),
@@ -260,6 +263,11 @@ export const configSchema = z.strictObject({
         .prefault("15s")
         .describe("The longest that a unary call may take; off for as long as its caller wants."),
       cors: cors.optional(),
+      validate: validate
+        .default("enforce")
+        .describe(
+          "What the schema demands of requests: buf.validate, and REQUIRED of google.api.field_behavior.",
+        ),
       limitFields: z
         .enum(["standard", "legacy", "both", "off"])
         .default("standard")

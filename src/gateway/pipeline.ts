@@ -8,8 +8,9 @@ import { deadlineFilter } from "#filter/deadline";
 import { metricsFilter } from "#filter/metrics";
 import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
 import { type RetryPolicy, retryFilter } from "#filter/retry";
+import { validateFilter } from "#filter/validate";
 import { Code, codeFromName, type Filter } from "#rpc";
-import type { Method } from "#schema";
+import type { Method, SchemaRegistry } from "#schema";
 import type { LineSink, Logger, Meter } from "#telemetry";
 import type { LiveState, LiveUpstream } from "./live-state.ts";
 import type { Access } from "./plan.ts";
@@ -34,6 +35,7 @@ export interface Demands {
   readonly config: Config;
   /** By their names. */
   readonly limits: ReadonlyMap<string, LimitPolicy>;
+  readonly registry: SchemaRegistry;
 }
 
 /** Tried again without being asked: what may be called twice, when its connection failed. */
@@ -85,6 +87,13 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     filters.push(allowFilter({ rule: demands.allow, method, logger: observing.logger }));
   // Needs to know who calls.
   if (byCaller.length > 0) filters.push(limiting(byCaller));
+  // After everybody who may refuse a caller, since it says what requests should be like; before the upstream is troubled.
+  const validate = route?.validate ?? demands.config.defaults.validate;
+  if (upstream !== undefined && validate !== "off") {
+    const { meter, logger } = observing;
+    const filter = validateFilter({ method, registry: demands.registry, mode: validate, meter, logger });
+    if (filter !== undefined) filters.push(filter);
+  }
   // Innermost: each attempt is the channel's, and none of the above is done twice.
   const retry =
     route?.retry === undefined ? (method.idempotent ? safeRetry : undefined) : retryPolicy(route.retry);

@@ -155,9 +155,10 @@ class RouteBuilder {
     const upstream = live.upstream(planned.upstream.name);
     const codecs = this.#codecsFor(this.#transcoding(planned));
     const output = codecs.message(method.descriptor.output);
-    const { config, limits } = plan;
+    const { config, limits, schema } = plan;
+    const { registry } = schema;
     const filters = pipeline(
-      { method, access, allow, route, timeoutMs, upstream, config, limits },
+      { method, access, allow, route, timeoutMs, upstream, config, limits, registry },
       observing,
       live,
     );
@@ -250,6 +251,7 @@ function passThroughFilters(
       upstream: undefined,
       config: plan.config,
       limits: plan.limits,
+      registry: plan.schema.registry,
     },
     observing,
     live,

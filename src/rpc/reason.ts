@@ -11,6 +11,7 @@ export const reasons = [
   "malformed_body",
   "malformed_header",
   "malformed_frame",
+  "request_invalid",
   "body_not_allowed",
   "field_conflict",
   "unsupported_media_type",
@@ -47,6 +48,7 @@ export const reasons = [
   "upstream_message",
   "response_not_representable",
   // the gateway
+  "validation_failed",
   "draining",
   "internal",
 ] as const;

@@ -13,6 +13,7 @@ import {
   file_google_protobuf_type,
   file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
+import { file_buf_validate_validate } from "#gen/buf/validate/validate_pb";
 import { file_dragoman_v1_policy } from "#gen/dragoman/v1/policy_pb";
 import { file_google_api_annotations } from "#gen/google/api/annotations_pb";
 import { file_google_api_client } from "#gen/google/api/client_pb";
@@ -61,6 +62,7 @@ const roots: readonly DescFile[] = [
   file_google_protobuf_timestamp,
   file_google_protobuf_type,
   file_google_protobuf_wrappers,
+  file_buf_validate_validate,
   file_dragoman_v1_policy,
   file_google_api_annotations,
   file_google_api_client,

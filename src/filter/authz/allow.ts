@@ -1,14 +1,5 @@
 import { CallVariables, EvaluationError, type Program } from "#expression";
-import {
-  type Call,
-  Code,
-  type Filter,
-  type Handler,
-  type Payload,
-  type Reply,
-  RpcError,
-  type StreamCall,
-} from "#rpc";
+import { type Call, Code, checkRequests, type Filter, type Payload, RpcError } from "#rpc";
 import type { Method } from "#schema";
 import type { Logger } from "#telemetry";
 
@@ -67,47 +58,20 @@ export function allowFilter({ rule, method, logger }: AllowOptions): Filter {
     };
   }
   return (next) => async (call) => {
-    if (call.kind === "stream") return openChecked(call, next, checkInput);
+    if (call.kind === "stream") {
+      const none = (): never => {
+        throw denied();
+      };
+      return checkRequests(call, next, {
+        holds: true,
+        check: (payload) => checkInput(call, payload),
+        none,
+      });
+    }
     await call.request.load();
     checkInput(call, call.request);
     return next(call);
   };
-}
-
-async function openChecked(
-  call: StreamCall,
-  next: Handler,
-  check: (call: Call, payload: Payload) => void,
-): Promise<Reply> {
-  const source = call.requests[Symbol.asyncIterator]();
-  let first = await source.next();
-  try {
-    // Its time may have passed while it was waited for.
-    if (call.signal.aborted) throw call.signal.reason;
-    if (first.done === true) throw denied();
-    check(call, first.value);
-  } catch (error) {
-    source.return?.().then(undefined, () => {});
-    throw error;
-  }
-  const requests: AsyncIterableIterator<Payload> = {
-    [Symbol.asyncIterator]: () => requests,
-    async next() {
-      const result = first;
-      if (result.done !== true) {
-        first = { done: true, value: undefined };
-        return result;
-      }
-      const later = await source.next();
-      if (later.done !== true) check(call, later.value);
-      return later;
-    },
-    async return() {
-      await source.return?.();
-      return { done: true, value: undefined };
-    },
-  };
-  return next({ ...call, requests });
 }
 
 function denied(): RpcError {

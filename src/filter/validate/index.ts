@@ -1,0 +1,1 @@
+export { type ValidateOptions, validateFilter } from "./filter.ts";
