@@ -1,6 +1,7 @@
 import type { ExpressionText } from "./expression-text.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
+import { type StreamConfig, streamOf } from "./load-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { type StoreConfig, storeOf } from "./store-schema.ts";
 import {
@@ -45,6 +46,8 @@ export interface GrpcUpstream {
   readonly connectTimeoutMs: number;
   readonly maxInFlight: number | undefined;
   readonly maxQueue: number;
+  /** Undefined when as many are let through at all times. */
+  readonly adaptive: { readonly min: number } | undefined;
   readonly maxMessageBytes: number;
 }
 
@@ -79,6 +82,8 @@ export interface RouteConfig {
       }
     | undefined;
   readonly limit: readonly string[];
+  readonly priority: "low" | "normal" | "high";
+  readonly streamLimits: StreamConfig | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
   /** Undefined where the default holds. */
@@ -104,6 +109,8 @@ export interface Config {
   readonly issuers: ReadonlyMap<string, Parsed["auth"]["issuers"][string]>;
   readonly limits: ReadonlyMap<string, LimitConfig>;
   readonly store: StoreConfig;
+  /** Milliseconds; undefined for never. */
+  readonly shedding: { readonly eventLoopDelay?: number | undefined };
   readonly defaults: Parsed["defaults"];
   readonly routes: readonly RouteConfig[];
   readonly transcoding: Transcoding;
@@ -157,6 +164,7 @@ export function normalizeConfig(
       ]),
     ),
     store: storeOf(parsed.store, resolve),
+    shedding: parsed.shedding,
     defaults: parsed.defaults,
     routes: parsed.routes.map((route, index) => ({
       match: route.match,
@@ -165,6 +173,8 @@ export function normalizeConfig(
       auth:
         route.auth === undefined ? undefined : authOf(route.auth, ["routes", index, "auth"], expressionAt),
       limit: route.limit,
+      priority: route.priority,
+      streamLimits: route.streamLimits === undefined ? undefined : streamOf(route.streamLimits),
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
       validate: route.validate,
@@ -243,6 +253,7 @@ function upstreamOf(
       connectTimeoutMs: 2000,
       maxInFlight: undefined,
       maxQueue: 100,
+      adaptive: undefined,
       maxMessageBytes: 4 * 1024 * 1024,
     };
   }
@@ -269,6 +280,7 @@ function upstreamOf(
     connectTimeoutMs: value.connect,
     maxInFlight: value.maxInFlight,
     maxQueue: value.maxQueue,
+    adaptive: value.adaptive,
     maxMessageBytes: value.maxMessageBytes,
   };
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { httpSchema } from "./http-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
+import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
 import { storeSchema } from "./store-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
@@ -123,10 +124,15 @@ const upstreamLong = z
       .optional()
       .describe("Calls at once; more wait in a queue as long as their deadline allows."),
     maxQueue: z.int().min(0).default(100).describe("Calls that may wait."),
+    adaptive: adaptiveSchema.optional(),
     maxMessageBytes: size("Bytes of one message from the upstream.").prefault("4MiB"),
   })
   .refine((value) => (value.endpoints === undefined) !== (value.target === undefined), {
     message: "either endpoints or a target",
+  })
+  .refine(({ adaptive, maxInFlight }) => adaptive === undefined || maxInFlight !== undefined, {
+    message: "adaptive needs maxInFlight, the most that is let through",
+    path: ["adaptive"],
   });
 
 const upstream = z.union([
@@ -226,6 +232,8 @@ const route = z.strictObject({
     })
     .optional(),
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
+  priority: prioritySchema,
+  streamLimits: streamSchema.optional(),
   timeout: duration("The longest that a call may take.").optional(),
   retry: retry.optional(),
   validate: validate.optional().describe("As in defaults, where it differs here."),
@@ -251,6 +259,7 @@ export const configSchema = z.strictObject({
   auth: z.strictObject({ issuers: z.record(name, issuer).default({}) }).prefault({}),
   limits: z.record(name, limitSchema).default({}),
   store: storeSchema.default("memory"),
+  shedding: sheddingSchema.prefault({}),
   defaults: z
     .strictObject({
       timeout: z

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
 import { type IssuerOptions, KeySource, TokenCache, type TrustedIssuer } from "#filter/authn";
-import { Gate } from "#filter/concurrency-limit";
+import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
+import { LoopDelay, Shedder } from "#filter/load-shedding";
 import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
 import type { Logger, Meter } from "#telemetry";
@@ -18,6 +19,8 @@ const overlapMs = 1000;
 export interface LiveUpstream {
   readonly channel: Channel;
   readonly gate: Gate | undefined;
+  /** The gate's limit, where it follows from how the upstream answers. */
+  readonly adaptive: AdaptiveLimit | undefined;
   readonly throttle: RetryThrottle;
 }
 
@@ -34,6 +37,7 @@ export class LiveState {
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
   readonly #limits: LiveLimits;
+  #shedding: { readonly delay: LoopDelay; readonly wantedMs: number; readonly shedder: Shedder } | undefined;
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
@@ -58,6 +62,7 @@ export class LiveState {
       ({ channel }) => this.#retire(channel),
     );
     this.#limits.apply(config);
+    this.#applyShedding(config.shedding.eventLoopDelay);
     const issuers = [...config.issuers].map(
       ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
         [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
@@ -81,6 +86,16 @@ export class LiveState {
   /** Where it is kept what was taken of limits. */
   get limits(): LimitStore {
     return this.#limits.store;
+  }
+
+  /** Undefined when calls are never refused for the gateway's own sake. */
+  get shedder(): Shedder | undefined {
+    return this.#shedding?.shedder;
+  }
+
+  /** How late the event loop is, in milliseconds, where that is watched. */
+  get loopDelay(): number | undefined {
+    return this.#shedding?.delay.current;
   }
 
   /** The store that limits are shared by has never been reached. */
@@ -110,6 +125,7 @@ export class LiveState {
 
   async close(graceMs: number): Promise<void> {
     this.#limits.close();
+    this.#shedding?.delay.close();
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),
       ...[...this.#retiring].map(([channel, timer]) => {
@@ -125,11 +141,28 @@ export class LiveState {
     this.#retiring.set(channel, setTimeout(close, overlapMs));
   }
 
+  #applyShedding(wantedMs: number | undefined): void {
+    if (wantedMs === this.#shedding?.wantedMs) return;
+    this.#shedding?.delay.close();
+    if (wantedMs === undefined) {
+      this.#shedding = undefined;
+      return;
+    }
+    const delay = new LoopDelay();
+    this.#shedding = { delay, wantedMs, shedder: new Shedder(delay, wantedMs) };
+  }
+
   #makeUpstream(upstream: GrpcUpstream): LiveUpstream {
-    const { maxInFlight, maxQueue } = upstream;
+    const { maxInFlight, maxQueue, adaptive: wanted } = upstream;
+    const max = maxInFlight ?? Number.POSITIVE_INFINITY;
+    const adaptive = wanted === undefined ? undefined : new AdaptiveLimit({ min: wanted.min, max });
     return {
+      adaptive,
       channel: new Channel(upstreamOptions(upstream), this.#logger),
-      gate: maxInFlight === undefined ? undefined : new Gate({ limit: maxInFlight, queue: maxQueue }),
+      gate:
+        maxInFlight === undefined
+          ? undefined
+          : new Gate({ limit: adaptive ?? { current: max }, queue: maxQueue }),
       throttle: new RetryThrottle(),
     };
   }

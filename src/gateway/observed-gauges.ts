@@ -1,3 +1,4 @@
+import type { Gate } from "#filter/concurrency-limit";
 import type { Meter } from "#telemetry";
 import type { LiveState } from "./live-state.ts";
 
@@ -13,6 +14,19 @@ export function observeGateway(
         yield [{ upstream, endpoint: address }, state === "ready" ? 1 : 0];
     }
   });
+  const gates = (name: string, help: string, read: (gate: Gate) => number): void =>
+    meter.observedGauge(name, help, function* () {
+      for (const [upstream, { gate }] of live.upstreams)
+        if (gate !== undefined) yield [{ upstream }, read(gate)];
+    });
+  gates("dragoman_upstream_limit", "Calls that an upstream may have at once.", ({ limit }) => limit);
+  gates("dragoman_upstream_in_flight", "Calls that an upstream has.", ({ inFlight }) => inFlight);
+  gates("dragoman_upstream_queued", "Calls that wait for a place.", ({ queued }) => queued);
+  meter.observedGauge(
+    "dragoman_event_loop_delay_seconds",
+    "How late the process is, where it is watched.",
+    () => (live.loopDelay === undefined ? [] : [[{}, live.loopDelay / 1000]]),
+  );
   meter.observedGauge("dragoman_connections", "Connections of clients.", () => [[{}, counts.connections()]]);
   meter.observedGauge("dragoman_websockets", "WebSockets that are open.", () => [[{}, counts.webSockets()]]);
   meter.observedGauge("process_resident_memory_bytes", "Memory of the process.", () => [

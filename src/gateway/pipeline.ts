@@ -5,10 +5,13 @@ import { anonymousFilter, authnFilter } from "#filter/authn";
 import { allowFilter, scopesFilter } from "#filter/authz";
 import { concurrencyLimitFilter } from "#filter/concurrency-limit";
 import { deadlineFilter } from "#filter/deadline";
+import { loadSheddingFilter } from "#filter/load-shedding";
 import { metricsFilter } from "#filter/metrics";
 import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
 import { type RetryPolicy, retryFilter } from "#filter/retry";
+import { streamLimitFilter } from "#filter/stream-limit";
 import { validateFilter } from "#filter/validate";
+import { Health } from "#gen/grpc/health/v1/health_pb";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method, SchemaRegistry } from "#schema";
 import type { LineSink, Logger, Meter } from "#telemetry";
@@ -70,8 +73,15 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     // Bounds everything below, waiting in queues included.
     deadlineFilter({ maxMs: demands.timeoutMs }),
   ];
-  // Before anything that costs: an upstream that is full is full for everybody.
-  if (upstream?.gate !== undefined) filters.push(concurrencyLimitFilter(upstream.gate));
+  const priority = route?.priority ?? "normal";
+  // Whoever asks how things are is always told.
+  const isHealth = method.service === Health.typeName;
+  // Before anything that costs: what cannot be served should cost next to nothing.
+  if (live.shedder !== undefined && !isHealth)
+    filters.push(loadSheddingFilter({ shedder: live.shedder, priority, meter: observing.meter }));
+  // An upstream that is full is full for everybody.
+  if (upstream?.gate !== undefined && !isHealth)
+    filters.push(concurrencyLimitFilter({ gate: upstream.gate, priority, adaptive: upstream.adaptive }));
   // Cheap, and before signatures are checked: guessing tokens is limited too.
   if (byPeer.length > 0) filters.push(limiting(byPeer));
   // Establishes who calls; on public methods it only drops what clients claim to be.
@@ -87,6 +97,8 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     filters.push(allowFilter({ rule: demands.allow, method, logger: observing.logger }));
   // Needs to know who calls.
   if (byCaller.length > 0) filters.push(limiting(byCaller));
+  // Sees every message that passed the limits, once, however often it is sent.
+  if (route?.streamLimits !== undefined) filters.push(streamLimitFilter(route.streamLimits));
   // After everybody who may refuse a caller, since it says what requests should be like; before the upstream is troubled.
   const validate = route?.validate ?? demands.config.defaults.validate;
   if (upstream !== undefined && validate !== "off") {

@@ -38,6 +38,8 @@ export const reasons = [
   "limit_key_missing",
   "limits_unavailable",
   "concurrency_limited",
+  "overloaded",
+  "stream_limited",
   "deadline_exceeded",
   // upstream
   "no_upstream",

@@ -1,13 +1,25 @@
-import { type Filter, type Reply, watchResponses } from "#rpc";
-import type { Gate } from "./gate.ts";
+import { type Call, Code, type Filter, type Reply, RpcError, watchResponses } from "#rpc";
+import type { AdaptiveLimit } from "./adaptive-limit.ts";
+import type { Gate, Priority } from "./gate.ts";
+
+export interface ConcurrencyLimitOptions {
+  readonly gate: Gate;
+  readonly priority?: Priority;
+  /** Told how long the upstream takes, where the gate's limit follows from that. */
+  readonly adaptive?: AdaptiveLimit | undefined;
+}
 
 /**
  * Lets a call in when the gate has a place, and holds the place until the call, or its stream, has ended: at the latest
  * when it is aborted, whether or not anybody reads the rest.
  */
-export function concurrencyLimitFilter(gate: Gate): Filter {
+export function concurrencyLimitFilter({
+  gate,
+  priority = "normal",
+  adaptive,
+}: ConcurrencyLimitOptions): Filter {
   return (next) => async (call) => {
-    const waiting = gate.enter(call.signal);
+    const waiting = gate.enter(call.signal, priority);
     if (waiting !== undefined) {
       const from = performance.now();
       try {
@@ -16,14 +28,17 @@ export function concurrencyLimitFilter(gate: Gate): Filter {
         call.context.queuedMs += performance.now() - from;
       }
     }
+    const startedAt = performance.now();
     let reply: Reply;
     try {
       reply = await next(call);
     } catch (error) {
+      if (adaptive !== undefined) observe(adaptive, gate, call, timedOut(error) ? startedAt : undefined);
       gate.leave();
       throw error;
     }
     if (reply.kind === "unary") {
+      if (adaptive !== undefined) observe(adaptive, gate, call, undefined);
       gate.leave();
       return reply;
     }
@@ -39,4 +54,16 @@ export function concurrencyLimitFilter(gate: Gate): Filter {
     else signal.addEventListener("abort", leave, { once: true });
     return { ...reply, responses: watchResponses(reply.responses, { signal, ended: leave }) };
   };
+}
+
+/** What the gateway answers itself says nothing of the upstream. @param since when it was first waited for, in vain */
+function observe(adaptive: AdaptiveLimit, gate: Gate, call: Call, since: number | undefined): void {
+  const { attempts, upstreamMs } = call.context;
+  if (attempts === 0) return;
+  if (since !== undefined) adaptive.observe(performance.now() - since, gate.inFlight);
+  else if (upstreamMs !== undefined) adaptive.observe(upstreamMs, gate.inFlight);
+}
+
+function timedOut(error: unknown): boolean {
+  return error instanceof RpcError && error.code === Code.DEADLINE_EXCEEDED;
 }

@@ -1,20 +1,34 @@
 import { Code, RpcError } from "#rpc";
 
+/** Which calls go first when not all can. */
+export type Priority = "low" | "normal" | "high";
+
 export interface GateOptions {
-  /** Calls at once. */
-  readonly limit: number;
+  /** Calls at once; may change. */
+  readonly limit: { readonly current: number };
   /** Calls that may wait for a place. */
   readonly queue: number;
 }
 
 interface Waiter {
-  readonly enter: () => void;
+  enter(): void;
+  refuse(error: RpcError): void;
 }
 
-/** Bounds how many calls are under way at once; those that come over wait in turn. Outlives snapshots. */
+/** In the order in which they are let in. */
+const order: readonly Priority[] = ["high", "normal", "low"];
+
+/**
+ * Bounds how many calls are under way at once; those that come over wait in turn, by their priority. When no more may
+ * wait, a call takes the place in the queue of the one that came last among those that matter less. Outlives snapshots.
+ */
 export class Gate {
   readonly #options: GateOptions;
-  readonly #waiting = new Set<Waiter>();
+  readonly #waiting: Readonly<Record<Priority, Set<Waiter>>> = {
+    high: new Set(),
+    normal: new Set(),
+    low: new Set(),
+  };
   #inside = 0;
 
   constructor(options: GateOptions) {
@@ -26,25 +40,41 @@ export class Gate {
   }
 
   get queued(): number {
-    return this.#waiting.size;
+    const { high, normal, low } = this.#waiting;
+    return high.size + normal.size + low.size;
   }
 
-  /** Undefined when the place was free, else a promise of it, which rejects when the signal is aborted before. */
-  enter(signal: AbortSignal): Promise<void> | undefined {
-    if (this.#inside < this.#options.limit) {
+  /** Calls at once, now. */
+  get limit(): number {
+    return this.#options.limit.current;
+  }
+
+  /**
+   * Undefined when the place was free, else a promise of it, which rejects when the signal is aborted before, or when
+   * there is no place to wait.
+   */
+  enter(signal: AbortSignal, priority: Priority = "normal"): Promise<void> | undefined {
+    // The limit may have been raised since somebody left.
+    this.#admit();
+    if (this.#inside < this.limit) {
       this.#inside++;
       return undefined;
     }
-    if (this.#waiting.size >= this.#options.queue) return Promise.reject(full());
+    if (this.queued >= this.#options.queue && !this.#displace(priority)) return Promise.reject(full());
+    const queue = this.#waiting[priority];
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiting.delete(waiter);
+        queue.delete(waiter);
         reject(signal.reason);
       };
       const waiter: Waiter = {
-        enter: () => {
+        enter() {
           signal.removeEventListener("abort", onAbort);
           resolve();
+        },
+        refuse(error) {
+          signal.removeEventListener("abort", onAbort);
+          reject(error);
         },
       };
       if (signal.aborted) {
@@ -52,18 +82,38 @@ export class Gate {
         return;
       }
       signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiting.add(waiter);
+      queue.add(waiter);
     });
   }
 
-  /** Gives the place to whoever has waited longest. */
+  /** Gives the place to whoever matters most and has waited longest. */
   leave(): void {
-    for (const waiter of this.#waiting) {
-      this.#waiting.delete(waiter);
-      waiter.enter();
-      return;
-    }
     this.#inside--;
+    this.#admit();
+  }
+
+  #admit(): void {
+    for (const priority of order) {
+      for (const waiter of this.#waiting[priority]) {
+        if (this.#inside >= this.limit) return;
+        this.#waiting[priority].delete(waiter);
+        this.#inside++;
+        waiter.enter();
+      }
+    }
+  }
+
+  /** Refuses the newest of those that wait and matter less; false when there is none. */
+  #displace(priority: Priority): boolean {
+    for (let i = order.length - 1; i > order.indexOf(priority); i--) {
+      const queue = this.#waiting[order[i] as Priority];
+      const newest = [...queue].at(-1);
+      if (newest === undefined) continue;
+      queue.delete(newest);
+      newest.refuse(full());
+      return true;
+    }
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { Code, type Metadata, type RpcError } from "#rpc";
+import type { Metadata, RpcError } from "#rpc";
 import { statusToWire } from "../status.ts";
 import { percentEncode } from "./grpc-message.ts";
 
@@ -36,7 +36,7 @@ export function errorFields(error: RpcError): string[] {
     );
   }
   if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
-  if (error.code === Code.RESOURCE_EXHAUSTED && error.retryAfter !== undefined) {
+  if (error.retryAfter !== undefined) {
     fields.push("grpc-retry-pushback-ms", String(Math.ceil(error.retryAfter * 1000)));
   }
   appendGrpcMetadata(fields, error.metadata);

@@ -17,8 +17,8 @@ const gone = new RpcError(Code.CANCELLED, "gone", { reason: "client_gone" });
 
 /** A gate of one place, in front of a handler that answers so. */
 function narrow(handler: Handler, queue = 10) {
-  const gate = new Gate({ limit: 1, queue });
-  return { gate, handle: concurrencyLimitFilter(gate)(handler) };
+  const gate = new Gate({ limit: { current: 1 }, queue });
+  return { gate, handle: concurrencyLimitFilter({ gate })(handler) };
 }
 
 /** A stream that says one thing and then nothing more, and is not ended by anything. */

@@ -19,7 +19,7 @@ function visitors(gate: Gate) {
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test("places are free until they are taken, and then are waited for in turn", async () => {
-  const gate = new Gate({ limit: 2, queue: 10 });
+  const gate = new Gate({ limit: { current: 2 }, queue: 10 });
   const { inside, enter } = visitors(gate);
   expect(gate.enter(never)).toBeUndefined();
   expect(gate.enter(never)).toBeUndefined();
@@ -40,7 +40,7 @@ test("places are free until they are taken, and then are waited for in turn", as
 });
 
 test.each([0, 1, 5])("no more than %i wait", async (queue) => {
-  const gate = new Gate({ limit: 1, queue });
+  const gate = new Gate({ limit: { current: 1 }, queue });
   const { inside, enter } = visitors(gate);
   gate.enter(never);
   for (let i = 0; i < queue; i++) enter(`w${i}`);
@@ -59,7 +59,7 @@ test.each([0, 1, 5])("no more than %i wait", async (queue) => {
 });
 
 test("who leaves the queue makes room in it, is told why, and gets no place", async () => {
-  const gate = new Gate({ limit: 1, queue: 3 });
+  const gate = new Gate({ limit: { current: 1 }, queue: 3 });
   const { inside, enter } = visitors(gate);
   gate.enter(never);
   const leaver = new AbortController();
@@ -78,14 +78,14 @@ test("who leaves the queue makes room in it, is told why, and gets no place", as
 });
 
 test("who has gone already does not wait", async () => {
-  const gate = new Gate({ limit: 1, queue: 3 });
+  const gate = new Gate({ limit: { current: 1 }, queue: 3 });
   gate.enter(never);
   expect(await failure(gate.enter(AbortSignal.abort(gone)) ?? Promise.resolve())).toBe(gone);
   expect(gate.queued).toBe(0);
 });
 
 test("an abort after the place was given takes nothing from anybody", async () => {
-  const gate = new Gate({ limit: 1, queue: 3 });
+  const gate = new Gate({ limit: { current: 1 }, queue: 3 });
   const { inside, enter } = visitors(gate);
   gate.enter(never);
   const controller = new AbortController();
@@ -101,7 +101,7 @@ test("an abort after the place was given takes nothing from anybody", async () =
 });
 
 test("crowds that come, wait, go and vanish leave nothing behind", async () => {
-  const gate = new Gate({ limit: 3, queue: 20 });
+  const gate = new Gate({ limit: { current: 3 }, queue: 20 });
   let most = 0;
   const visit = async (index: number): Promise<void> => {
     const controller = new AbortController();

@@ -1,0 +1,2 @@
+export type { StreamBounds } from "./bounded.ts";
+export { type StreamLimitOptions, streamLimitFilter } from "./filter.ts";
