@@ -1,20 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { kinds } from "./client.ts";
 import { committedDocument, documentOf, Shown } from "./document.ts";
+import { places, titleOf } from "./places.ts";
 import { protocols } from "./protocols/index.ts";
 import { scenarios } from "./scenarios.ts";
 import { begin, finish, type Place, requestsOf } from "./stage.ts";
 import { drain, type Event, type HeldCall, playTogether, upstreamDies } from "./together.ts";
 import { type MatrixWorld, startWorld } from "./world.ts";
-
-const places: readonly Place[] = protocols.flatMap((protocol) =>
-  protocol.versions.flatMap((version) =>
-    kinds
-      .filter((kind) => protocol.carries[kind] === true)
-      .map((kind): Place => ({ protocol, version, kind })),
-  ),
-);
-const titleOf = ({ protocol, version, kind }: Place): string => `${protocol.name}, HTTP/${version}, ${kind}`;
 
 const shown = new Shown();
 let cells = 0;

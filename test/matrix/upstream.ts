@@ -6,7 +6,17 @@ import { statusToWire } from "./status.ts";
 import { fromWire, type Step, step, toWire } from "./step.ts";
 
 /** What the upstream does with a call, as its metadata `x-plan` asks. */
-export type Plan = "ok" | "empty" | "early" | "late" | "wait" | "cancelled" | "flood" | "big" | "hold";
+export type Plan =
+  | "ok"
+  | "empty"
+  | "early"
+  | "late"
+  | "wait"
+  | "cancelled"
+  | "flood"
+  | "big"
+  | "hold"
+  | "deaf";
 
 /** What the upstream saw of a call, by its metadata `x-call`. */
 export interface Seen {
@@ -18,7 +28,7 @@ export interface Seen {
   sent: number;
   /** Its writes are not taken any more, for now. */
   full: boolean;
-  /** Lets a call end that was told to hold. */
+  /** Lets a call end that was told to hold, and has one listen that was told to be deaf. */
   finish(): void;
 }
 
@@ -130,7 +140,9 @@ function handlers(calls: Map<string, Seen>): grpc.UntypedServiceImplementation {
 }
 
 function listen(answering: Answering, call: NodeJS.ReadableStream): void {
-  call.on("data", (message: Step) => received(answering, message));
+  const hear = (): void => void call.on("data", (message: Step) => received(answering, message));
+  if (planOf(answering) === "deaf") answering.seen.finish = hear;
+  else hear();
   call.on("end", () => halfClosed(answering));
   call.on("error", () => {});
   if (planOf(answering) === "early") fail(answering, notFound);

@@ -1,5 +1,6 @@
 import http2 from "node:http2";
 import https from "node:https";
+import type { Writable } from "node:stream";
 import type { Fields } from "./client.ts";
 
 export type HttpVersion = "1.1" | "2";
@@ -121,18 +122,14 @@ function overHttp2(session: http2.ClientHttp2Session, { method, path, fields }: 
   };
 }
 
-function written(
-  to: {
-    write(bytes: Uint8Array): boolean;
-    once(event: string, listener: () => void): unknown;
-    destroyed: boolean;
-  },
-  bytes: Uint8Array,
-): Promise<void> {
+function written(to: Writable, bytes: Uint8Array): Promise<void> {
   if (to.destroyed || to.write(bytes)) return Promise.resolve();
   return new Promise((resolve) => {
-    to.once("drain", resolve);
-    to.once("close", resolve);
+    const settle = (): void => {
+      to.off("drain", settle).off("close", settle);
+      resolve();
+    };
+    to.on("drain", settle).on("close", settle);
   });
 }
 

@@ -12,10 +12,12 @@ import { type Gate, gateTo } from "./wire.ts";
 /** Open to everybody, with a token, over its limit at once, and before an upstream that can be cut off. */
 const services = ["Open", "Private", "Limited", "Frail"] as const;
 
+export const serviceNames = services.map((service) => `matrix.v1.${service}`);
+
 /** Bytes of a message, both ways. */
 const limit = "64KiB";
 
-function proto(): string {
+export function matrixProto(): string {
   const methods = {
     Unary: "rpc Unary(Step) returns (Step)",
     Server: "rpc Server(Step) returns (stream Step)",
@@ -41,6 +43,33 @@ ${stepProto}
 `;
 }
 
+/** What the gateway of the matrix is configured with, beside where it listens. */
+export function matrixConfig({ address, frailAddress }: Upstream, jwks: string) {
+  return {
+    listen: { limits: { messageBytes: limit, bodyBytes: limit, streamsPerConnection: 1000 } },
+    upstreams: {
+      steady: { endpoints: [address], maxMessageBytes: limit },
+      frail: { endpoints: [frailAddress], maxMessageBytes: limit },
+    },
+    auth: {
+      issuers: {
+        main: {
+          issuer: "https://id.test",
+          jwks,
+          audiences: ["matrix"],
+        },
+      },
+    },
+    limits: { once: { key: "peer.ip", rate: "1/min", burst: 1 } },
+    routes: [
+      { match: "matrix.v1.Open/*", to: "steady", public: true },
+      { match: "matrix.v1.Private/*", to: "steady", auth: { any: ["main"] } },
+      { match: "matrix.v1.Limited/*", to: "steady", public: true, limit: ["once"] },
+      { match: "matrix.v1.Frail/*", to: "frail", public: true },
+    ],
+  };
+}
+
 export interface MatrixWorld extends World, AsyncDisposable {
   readonly gate: Gate;
   readonly gateway: TestGateway;
@@ -49,33 +78,11 @@ export interface MatrixWorld extends World, AsyncDisposable {
 
 /** A gateway before an upstream that does what it is told. */
 export async function startWorld(): Promise<MatrixWorld> {
-  const upstream = await startUpstream(services.map((service) => `matrix.v1.${service}`));
+  const upstream = await startUpstream(serviceNames);
   const { folder, token } = await identities();
   const gateway = await testGateway(
-    { "matrix.proto": proto() },
-    {
-      listen: { limits: { messageBytes: limit, bodyBytes: limit, streamsPerConnection: 1000 } },
-      upstreams: {
-        steady: { endpoints: [upstream.address], maxMessageBytes: limit },
-        frail: { endpoints: [upstream.frailAddress], maxMessageBytes: limit },
-      },
-      auth: {
-        issuers: {
-          main: {
-            issuer: "https://id.test",
-            jwks: path.join(folder.dir, "jwks.json"),
-            audiences: ["matrix"],
-          },
-        },
-      },
-      limits: { once: { key: "peer.ip", rate: "1/min", burst: 1 } },
-      routes: [
-        { match: "matrix.v1.Open/*", to: "steady", public: true },
-        { match: "matrix.v1.Private/*", to: "steady", auth: { any: ["main"] } },
-        { match: "matrix.v1.Limited/*", to: "steady", public: true, limit: ["once"] },
-        { match: "matrix.v1.Frail/*", to: "frail", public: true },
-      ],
-    },
+    { "matrix.proto": matrixProto() },
+    matrixConfig(upstream, path.join(folder.dir, "jwks.json")),
   );
   const gate = gateTo(gateway.url, gateway.ca);
   return {

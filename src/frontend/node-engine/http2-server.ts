@@ -50,7 +50,7 @@ export function createHttp2Server(options: Http2ServerOptions): Http2Server {
 
   server.on("session", (session: ServerHttp2Session) => {
     session.setLocalWindowSize(connectionWindow);
-    session.setTimeout(limits.idleMs, () => session.close());
+    closeWhenIdle(session, limits.idleMs);
     session.on("error", () => session.destroy());
   });
   server.on("sessionError", () => {});
@@ -91,4 +91,24 @@ export function createHttp2Server(options: Http2ServerOptions): Http2Server {
     },
   );
   return server;
+}
+
+/**
+ * Closes a connection that has had no request for so long. By a timer of its own: that of `session.setTimeout` outlives
+ * the session, and keeps all of it in memory until it fires.
+ */
+function closeWhenIdle(session: ServerHttp2Session, idleMs: number): void {
+  let streams = 0;
+  const timer = setTimeout(() => {
+    if (streams > 0) timer.refresh();
+    else session.close();
+  }, idleMs).unref();
+  session.on("stream", (stream: ServerHttp2Stream) => {
+    streams++;
+    stream.once("close", () => {
+      streams--;
+      timer.refresh();
+    });
+  });
+  session.once("close", () => clearTimeout(timer));
 }

@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../support/until.ts";
+import { type ClientCall, readAll } from "./client.ts";
+import { type Held, type MeasuredWorld, startMeasuredWorld } from "./measured-world.ts";
+import { places, titleOf } from "./places.ts";
+import { begin, type Place, sendAll, streamsRequests } from "./stage.ts";
+import { step } from "./step.ts";
+import { floodBytes, type Seen } from "./upstream.ts";
+import type { Gate } from "./wire.ts";
+
+let world: MeasuredWorld;
+
+beforeAll(async () => {
+  world = await startMeasuredWorld();
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+const KiB = 1024;
+const calls = 20;
+/** Those that fill the buffers of a socket each. */
+const heavyCalls = 3;
+
+/**
+ * What one stream may make the gateway hold, in KiB, with room for what the garbage collector leaves: the streams
+ * themselves have no end. Over http/1.1 each has a connection with TLS of its own.
+ */
+const perStream = { "1.1": 640, "2": 448 } as const;
+/** What goes out before the other end has to wait, in KiB. The kernel's buffers of a socket come on top over http/1.1. */
+const before = { "1.1": 8192, "2": 512 } as const;
+
+interface Under {
+  readonly call: ClientCall;
+  readonly seen: Seen;
+}
+
+/** Waits until a sum changes no more. */
+async function standsStill(what: string, sum: () => number): Promise<void> {
+  await until(what, async () => {
+    const now = sum();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return sum() === now;
+  });
+}
+
+async function leave(under: readonly Under[]): Promise<void> {
+  for (const { call } of under) call.cancel();
+  await until("the upstream is cancelled", () => under.every(({ seen }) => seen.cancelled));
+}
+
+const titled = (some: readonly Place[]) => some.map((place) => [titleOf(place), place] as const);
+
+describe("a client that stops reading makes the upstream wait, and little is held for it", () => {
+  const streams = places.filter(({ kind }) => kind === "Server");
+
+  async function stall(place: Place): Promise<Under> {
+    const { call, arrived } = begin(world, place, "flood");
+    await sendAll(call, [step(1)]);
+    expect((await call.read())?.index).toBe(0);
+    return { call, seen: await arrived() };
+  }
+
+  test.each(titled(streams))("%s", async (_title, place) => {
+    const idle = await world.held();
+    const stalled = await Promise.all(Array.from({ length: calls }, () => stall(place)));
+    await standsStill("nothing is sent", () => stalled.reduce((sum, { seen }) => sum + seen.sent, 0));
+    for (const { seen } of stalled) {
+      expect(seen.full).toBe(true);
+      expect((seen.sent * floodBytes) / KiB).toBeLessThan(before[place.version]);
+    }
+    const { bytes } = await world.held();
+    expect((bytes - idle.bytes) / calls / KiB).toBeLessThan(perStream[place.version]);
+    await leave(stalled);
+  });
+});
+
+describe("an upstream that stops reading makes the client wait, and little is held for it", () => {
+  const streams = places.filter(({ kind }) => kind === "Client");
+  const padding = Buffer.alloc(floodBytes, "x");
+
+  async function flood(place: Place): Promise<Under & { sent(): number }> {
+    const { call, arrived } = begin(world, place, "deaf");
+    let sent = 0;
+    let seen: Seen | undefined;
+    void (async () => {
+      for (; seen?.cancelled !== true; sent++) {
+        await call.send(step(sent, "", padding));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    })();
+    seen = await arrived();
+    return { call, seen, sent: () => sent };
+  }
+
+  test.each(titled(streams))("%s", async (_title, place) => {
+    const idle = await world.held();
+    const count = place.version === "1.1" ? heavyCalls : calls;
+    const flooded = await Promise.all(Array.from({ length: count }, () => flood(place)));
+    await standsStill("nothing is sent", () => flooded.reduce((sum, { sent }) => sum + sent(), 0));
+    const { bytes } = await world.held();
+    for (const { sent } of flooded) expect((sent() * floodBytes) / KiB).toBeLessThan(before[place.version]);
+    expect((bytes - idle.bytes) / count / KiB).toBeLessThan(perStream[place.version]);
+    const gone = leave(flooded);
+    // A socket that is not read does not tell that its other end has gone.
+    if (place.version === "1.1") for (const { seen } of flooded) seen.finish();
+    await gone;
+  });
+});
+
+/** Calls that are cancelled; MATRIX_CANCELLED=10000 for a longer look. */
+const cancelled = Number(process.env.MATRIX_CANCELLED ?? 1000);
+
+test(`${cancelled} calls that are cancelled leave nothing behind`, async () => {
+  /** One call at every place, each cancelled once the upstream has it. */
+  async function round(gate: Gate): Promise<void> {
+    await Promise.all(
+      places.map(async (place) => {
+        const { call, seen } = begin({ ...world, gate }, place, "wait");
+        await (streamsRequests(place.kind) ? call.send(step(1)) : sendAll(call, [step(1)]));
+        let ended = false;
+        const over = readAll(call).then(() => {
+          ended = true;
+        });
+        // An upstream may lose its patience with so many resets; what it refuses has ended as well.
+        await until("the call is under way", () => ended || (seen()?.received.length ?? 0) > 0);
+        call.cancel();
+        await over;
+        await until("the upstream is cancelled", () => seen()?.cancelled !== false);
+      }),
+    );
+  }
+  async function rounds(count: number): Promise<Held> {
+    for (let played = 0; played < count; played++) {
+      using gate = world.newGate();
+      await round(gate);
+    }
+    await until("no client is connected", async () => (await world.metric("dragoman_connections")) === 0);
+    await until("no WebSocket is open", async () => (await world.metric("dragoman_websockets")) === 0);
+    return await world.held();
+  }
+  world.gate[Symbol.dispose]();
+  // What is made once, and what V8 compiles, is made by the first.
+  const first = await rounds(6);
+  const last = await rounds(Math.ceil(cancelled / places.length));
+  expect(last.resources).toEqual(first.resources);
+  expect(last.warnings).toEqual([]);
+  // The code that V8 goes on compiling counts too.
+  expect((last.bytes - first.bytes) / KiB).toBeLessThan(1024 + cancelled / 10);
+}, 600_000);
