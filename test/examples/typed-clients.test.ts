@@ -1,56 +1,23 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import { Code, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
 import * as node from "@connectrpc/connect-node";
 import * as web from "@connectrpc/connect-web";
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadConfig } from "#config";
-import { type Gateway, startGateway } from "#gateway";
 import { Catalog, Category, type Product } from "#gen/shop/v1/catalog_pb";
 import { Inventory } from "#gen/shop/v1/inventory_pb";
 import { Orders } from "#gen/shop/v1/orders_pb";
 import { ChatLineKind, Support } from "#gen/shop/v1/support_pb";
-import { packageRoot } from "../../examples/shop/package-root.ts";
-import { type Shop, startShop } from "../../examples/shop/supervisor.ts";
-import { mintToken } from "../../examples/token.ts";
-import { type TempFolder, tempFolder } from "../support/temp-folder.ts";
 import { createGrpcJsTransport } from "./grpc-js-transport.ts";
+import { type ShopGateway, startShopGateway } from "./shop-gateway.ts";
 
-/** The example shop behind the gateway as the example configures it, but that it serves plain HTTP too. */
-let folder: TempFolder;
-let shop: Shop;
-let gateway: Gateway;
-let token: string;
-let ca: Buffer;
+let at: ShopGateway;
 
 beforeAll(async () => {
-  folder = await tempFolder({});
-  shop = await startShop();
-  const minted = await mintToken(folder.dir);
-  token = minted.token;
-  const addresses = Object.entries(shop.upstreams).map(([service, list]) => [
-    `SHOP_${service.toUpperCase()}`,
-    list.join(","),
-  ]);
-  const ports = { HTTPS_PORT: "0", HTTP_PORT: "0", ADMIN_PORT: "0" };
-  const loaded = loadConfig({
-    file: path.join(packageRoot, "examples/gateway.yaml"),
-    env: { ...ports, ...Object.fromEntries(addresses), SHOP_WEB: "127.0.0.1:1", SHOP_JWKS: minted.jwksFile },
-  });
-  if (loaded.config === undefined) throw new Error("the example's configuration is wrong");
-  const { listen } = loaded.config;
-  gateway = await startGateway(
-    { ...loaded.config, listen: { ...listen, http: { ...listen.http, mode: "serve" } } },
-    { stateDir: path.join(packageRoot, ".dragoman/test"), sink: { write: () => {} } },
-  );
-  ca = readFileSync(gateway.caPath ?? "");
+  at = await startShopGateway();
 }, 60_000);
 
 afterAll(async () => {
-  await gateway?.close(1000);
-  await shop?.close();
-  await folder?.[Symbol.asyncDispose]();
+  await at?.[Symbol.asyncDispose]();
 });
 
 interface Speaker {
@@ -62,8 +29,8 @@ interface Speaker {
   readonly duplex: boolean;
 }
 
-const https = (): string => `https://localhost:${gateway.httpsPort}`;
-const http = (): string => `http://localhost:${gateway.httpPort}`;
+const https = (): string => `https://localhost:${at.httpsPort}`;
+const http = (): string => `http://localhost:${at.httpPort}`;
 
 const versions = ["1.1", "2"] as const;
 
@@ -79,7 +46,7 @@ const speakers: readonly Speaker[] = [
             useBinaryFormat,
             useHttpGet: useBinaryFormat,
             interceptors,
-            nodeOptions: { ca },
+            nodeOptions: { ca: at.ca },
           }),
         streamsRequests: true,
         duplex: httpVersion === "2",
@@ -90,7 +57,12 @@ const speakers: readonly Speaker[] = [
     (httpVersion): Speaker => ({
       name: `connect-node, gRPC-Web over HTTP/${httpVersion}`,
       transport: (interceptors) =>
-        node.createGrpcWebTransport({ baseUrl: https(), httpVersion, interceptors, nodeOptions: { ca } }),
+        node.createGrpcWebTransport({
+          baseUrl: https(),
+          httpVersion,
+          interceptors,
+          nodeOptions: { ca: at.ca },
+        }),
       streamsRequests: true,
       duplex: httpVersion === "2",
     }),
@@ -98,7 +70,7 @@ const speakers: readonly Speaker[] = [
   {
     name: "connect-node, gRPC",
     transport: (interceptors) =>
-      node.createGrpcTransport({ baseUrl: https(), interceptors, nodeOptions: { ca } }),
+      node.createGrpcTransport({ baseUrl: https(), interceptors, nodeOptions: { ca: at.ca } }),
     streamsRequests: true,
     duplex: true,
   },
@@ -230,7 +202,7 @@ async function tourInventory(transport: Transport, streamsRequests: boolean): Pr
 
 async function tourOrders(transport: Transport): Promise<void> {
   const orders = createClient(Orders, transport);
-  const headers = { authorization: `Bearer ${token}` };
+  const headers = { authorization: `Bearer ${at.token}` };
   await expect(orders.listOrders({})).rejects.toMatchObject({ code: Code.Unauthenticated });
   const order = { items: [{ product: "products/rize-black", quantity: 3 }] };
   const placed = await orders.createOrder({ order }, { headers });
@@ -275,8 +247,8 @@ describe("the typed clients call every method of the shop through the gateway", 
   });
 
   test.each([
-    ["TLS", () => [`localhost:${gateway.httpsPort}`, credentials.createSsl(ca)] as const],
-    ["cleartext", () => [`localhost:${gateway.httpPort}`, credentials.createInsecure()] as const],
+    ["TLS", () => [`localhost:${at.httpsPort}`, credentials.createSsl(at.ca)] as const],
+    ["cleartext", () => [`localhost:${at.httpPort}`, credentials.createInsecure()] as const],
   ])("grpc-js over %s", async (_name, to) => {
     using transport = createGrpcJsTransport(...to());
     await tour(transport, { streamsRequests: true, duplex: true });
