@@ -55,8 +55,8 @@ function windowSeconds({ allowance }: Demand, standing: Standing): number {
 
 /** An item for a policy of the same name is replaced when it allows more, and kept when it allows less. */
 function join(header: Metadata, name: string, own: string): void {
-  const before = header.getAll(name);
-  header.set(name, before.length === 0 ? own : stricter(before.join(", "), own));
+  if (header.has(name)) header.set(name, stricter(header.getAll(name).join(", "), own));
+  else header.append(name, own);
 }
 
 const item = /"((?:[^"\\]|\\.)*)"((?:;[a-z*][\w.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|[^",;]*))?)*)/g;

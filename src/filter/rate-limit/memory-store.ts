@@ -1,6 +1,7 @@
-import type { BucketBounds } from "./bucket-table.ts";
+import type { BucketBounds, BucketTable } from "./bucket-table.ts";
 import { Buckets } from "./buckets.ts";
-import { type Demand, isAdmitted, type LimitStore, rounding, type Standing } from "./store.ts";
+import type { Allowance } from "./policy.ts";
+import { type Demand, type LimitStore, rounding, type Standing } from "./store.ts";
 
 /** A limit that a store keeps buckets for. */
 export interface KeptLimit {
@@ -48,11 +49,33 @@ export class MemoryStore implements LimitStore {
   take(demands: readonly Demand[]): readonly Standing[] {
     const now = this.#now();
     const standings: Standing[] = [];
-    for (const demand of demands) standings.push(this.#judge(demand, now));
-    if (isAdmitted(demands, standings)) {
-      for (let i = 0; i < demands.length; i++) {
-        if ((standings[i] as Standing).waitMs === 0) standings[i] = this.#add(demands[i] as Demand, now);
+    // Of one call, and of no use after it: nothing comes between looking and taking.
+    const { length } = demands;
+    let isAdmitted = true;
+    for (let i = 0; i < length; i++) {
+      const { limit, key, allowance, cost, enforced } = demands[i] as Demand;
+      const { bounds, table } = this.#place(limit, key);
+      const slot = table.find(key, now, bounds);
+      const taken = table.taken(slot, now, allowance.msPerUnit);
+      const over = taken + cost - allowance.burst;
+      const waits = over > rounding;
+      if (waits && enforced) isAdmitted = false;
+      if (length === 1) {
+        // The one limit of most calls is looked up once.
+        if (!waits) table.set(slot, key, now, taken + cost, bounds);
+        return [standing(allowance, waits ? taken : taken + cost, waits ? over : 0)];
       }
+      standings.push(standing(allowance, taken, waits ? over : 0));
+    }
+    if (!isAdmitted) return standings;
+    for (let i = 0; i < length; i++) {
+      if ((standings[i] as Standing).waitMs > 0) continue;
+      const { limit, key, allowance, cost } = demands[i] as Demand;
+      const { bounds, table } = this.#place(limit, key);
+      const slot = table.find(key, now, bounds);
+      const taken = table.taken(slot, now, allowance.msPerUnit) + cost;
+      table.set(slot, key, now, taken, bounds);
+      standings[i] = standing(allowance, taken, 0);
     }
     return standings;
   }
@@ -74,23 +97,9 @@ export class MemoryStore implements LimitStore {
     }
   }
 
-  #judge({ limit, key, allowance, cost }: Demand, now: number): Standing {
-    const { burst, msPerUnit } = allowance;
+  #place(limit: string, key: string): { readonly bounds: BucketBounds; readonly table: BucketTable } {
     const buckets = this.#buckets(limit);
-    const table = buckets.table(key);
-    const taken = table.taken(table.find(key, now, buckets.bounds), now, msPerUnit);
-    const over = taken + cost - burst;
-    return { available: Math.max(0, burst - taken), waitMs: over <= rounding ? 0 : over * msPerUnit };
-  }
-
-  #add({ limit, key, allowance, cost }: Demand, now: number): Standing {
-    const { burst, msPerUnit } = allowance;
-    const buckets = this.#buckets(limit);
-    const table = buckets.table(key);
-    const slot = table.find(key, now, buckets.bounds);
-    const taken = table.taken(slot, now, msPerUnit) + cost;
-    table.set(slot, key, now, taken, buckets.bounds);
-    return { available: Math.max(0, burst - taken), waitMs: 0 };
+    return { bounds: buckets.bounds, table: buckets.table(key) };
   }
 
   #buckets(name: string): Buckets {
@@ -101,4 +110,8 @@ export class MemoryStore implements LimitStore {
     this.#limits.set(name, { fingerprint: "", buckets });
     return buckets;
   }
+}
+
+function standing({ burst, msPerUnit }: Allowance, taken: number, over: number): Standing {
+  return { available: Math.max(0, burst - taken), waitMs: over * msPerUnit };
 }

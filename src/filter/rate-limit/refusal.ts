@@ -29,7 +29,8 @@ export function refusal(
     waitMs = Math.max(waitMs, standing.waitMs);
   }
   const ms = wholeMs(waitMs);
-  const head = new Metadata();
+  // RFC 6585 4: never from a cache.
+  const head = new Metadata(["cache-control", "no-store"]);
   addLimitFields(head, fields, violated, violations);
   const names = violated.map(({ limit }) => limit);
   const error = new RpcError(Code.RESOURCE_EXHAUSTED, "too many calls", {

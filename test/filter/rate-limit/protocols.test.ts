@@ -149,6 +149,7 @@ describe("a refusal", () => {
       expect(headers["retry-after"]).toMatch(/^3(?:600|59\d)$/);
       expect(headers.ratelimit).toBe(`"few";r=0;t=${headers["retry-after"]}`);
       expect(headers["x-dragoman-reason"]).toBe("rate_limited");
+      expect(headers["cache-control"]).toBe("no-store");
     }
   });
 
