@@ -47,6 +47,10 @@ export function errorAnswer(error: RpcError, { head, context, errors, cors }: Er
     fields.push("grpc-status", String(error.code));
     if (error.message !== "") fields.push("grpc-message", percentEncode(error.message));
   }
+  if (error.body !== undefined) {
+    fields[1] = error.body.contentType;
+    return { status, fields, body: error.body.bytes };
+  }
   const body = Buffer.from(problem ? problemJson(error, status, errors.any) : bodyJson(error, errors));
   return { status, fields, body };
 }

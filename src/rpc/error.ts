@@ -16,6 +16,12 @@ export interface ErrorDetail {
   readonly value: Uint8Array;
 }
 
+/** The body of an answer that is not made of the error. */
+export interface ErrorBody {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface RpcErrorOptions {
   readonly details?: readonly ErrorDetail[];
   /** Metadata that came before a call failed. */
@@ -36,6 +42,8 @@ export interface RpcErrorOptions {
   /** Fields for the head of the answer, where the error is all of it; never trailers. Lower case. */
   readonly head?: Metadata;
   readonly problem?: ProblemType;
+  /** What callers by HTTP get in place of a body of the gateway's own: another's words about its refusal. */
+  readonly body?: ErrorBody;
   /** Methods for the `allow` header of a 405. */
   readonly allow?: readonly string[];
   /** Where an HTTP caller should ask instead: the `location` of a redirect. */
@@ -61,6 +69,7 @@ export class RpcError extends Error {
   /** Filters that the error passes may add to it, as they do to the header of a reply. */
   head: Metadata | undefined;
   readonly problem: ProblemType | undefined;
+  readonly body: ErrorBody | undefined;
   readonly allow: readonly string[] | undefined;
   readonly location: string | undefined;
 
@@ -76,6 +85,7 @@ export class RpcError extends Error {
     this.httpStatus = options.httpStatus;
     this.head = options.head;
     this.problem = options.problem;
+    this.body = options.body;
     this.allow = options.allow;
     this.location = options.location;
   }

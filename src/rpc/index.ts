@@ -4,7 +4,13 @@ export { Code, type CodeName, codeFromName, codeFromNumber, codeName } from "./c
 export { compose } from "./compose.ts";
 export type { Context, Peer } from "./context.ts";
 export { formatGrpcTimeout, parseGrpcTimeout } from "./deadline.ts";
-export { type ErrorDetail, type ProblemType, RpcError, type RpcErrorOptions } from "./error.ts";
+export {
+  type ErrorBody,
+  type ErrorDetail,
+  type ProblemType,
+  RpcError,
+  type RpcErrorOptions,
+} from "./error.ts";
 export type { Filter, Handler } from "./handler.ts";
 export { Metadata } from "./metadata.ts";
 export { Payload, type PayloadCodec } from "./payload.ts";

@@ -33,6 +33,8 @@ export const reasons = [
   "credentials_expired",
   "scope_missing",
   "rule_denied",
+  "authorization_denied",
+  "authorization_failed",
   "keys_unavailable",
   "rate_limited",
   "limit_key_missing",
