@@ -12,6 +12,11 @@ export function isPathRoute(route: RouteConfig): boolean {
   return route.match.includes(" ");
 }
 
+/** Nobody needs to be known where an authorization service alone decides. */
+function asksOnly({ any, scopes, allow, external }: NonNullable<RouteConfig["auth"]>): boolean {
+  return external !== undefined && any === undefined && scopes.length === 0 && allow === undefined;
+}
+
 /** Checks that what is named exists, and that what is said fits together. */
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
@@ -51,7 +56,14 @@ export function checkReferences(config: Config): CheckProblem[] {
     if (route.public === true && route.auth !== undefined) {
       problems.push({ message: "a route is either public or has auth", path: at("public") });
     }
-    if (route.auth !== undefined && !closed) {
+    const external = route.auth?.external;
+    if (external !== undefined && !config.externals.has(external)) {
+      problems.push({
+        message: `no authorization service is named ${external}`,
+        path: at("auth", "external"),
+      });
+    }
+    if (route.auth !== undefined && !closed && !asksOnly(route.auth)) {
       problems.push({
         message: "auth needs a provider: none is configured under auth.issuers",
         path: at("auth"),

@@ -1,4 +1,5 @@
 import type { ExpressionText } from "./expression-text.ts";
+import { type ExternalConfig, externalOf } from "./external-schema.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import { type StreamConfig, streamOf } from "./load-schema.ts";
@@ -79,6 +80,8 @@ export interface RouteConfig {
         readonly any: readonly string[] | undefined;
         readonly scopes: readonly string[];
         readonly allow: ExpressionText | undefined;
+        /** The name of an authorization service. */
+        readonly external: string | undefined;
       }
     | undefined;
   readonly limit: readonly string[];
@@ -106,6 +109,8 @@ export interface Config {
     | { readonly kind: "reflection"; readonly upstream: string }
   )[];
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** Authorization services. */
+  readonly externals: ReadonlyMap<string, ExternalConfig>;
   readonly issuers: ReadonlyMap<string, Parsed["auth"]["issuers"][string]>;
   readonly limits: ReadonlyMap<string, LimitConfig>;
   readonly store: StoreConfig;
@@ -151,6 +156,14 @@ export function normalizeConfig(
     upstreams: new Map(
       Object.entries(parsed.upstreams).map(([name, value]) => [name, upstreamOf(name, value, resolve)]),
     ),
+    externals: new Map(
+      Object.entries(parsed.auth.external).map(([name, value]) => [
+        name,
+        externalOf(value, (index, text) =>
+          expressionAt(["auth", "external", name, "cache", "key", index], text),
+        ),
+      ]),
+    ),
     issuers: new Map(
       Object.entries(parsed.auth.issuers).map(([name, value]) => [
         name,
@@ -190,11 +203,12 @@ export function normalizeConfig(
 }
 
 function authOf(
-  { any, scopes, allow }: NonNullable<ParsedConfig["routes"][number]["auth"]>,
+  { any, scopes, allow, external }: NonNullable<ParsedConfig["routes"][number]["auth"]>,
   path: readonly (string | number)[],
   expressionAt: NormalizeContext["expressionAt"],
 ): NonNullable<RouteConfig["auth"]> {
-  return { any, scopes, allow: allow === undefined ? undefined : expressionAt([...path, "allow"], allow) };
+  const rule = allow === undefined ? undefined : expressionAt([...path, "allow"], allow);
+  return { any, scopes, allow: rule, external };
 }
 
 function isUrl(text: string): boolean {

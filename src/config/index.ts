@@ -8,6 +8,7 @@ export type {
   Upstream,
 } from "./config.ts";
 export { type ExpressionText, expressionProblem } from "./expression-text.ts";
+export type { ExternalConfig } from "./external-schema.ts";
 export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
 export { type BurstRate, type LimitConfig, namesCaller, type TierConfig } from "./limits-schema.ts";

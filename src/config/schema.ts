@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
 import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
@@ -229,6 +230,7 @@ const route = z.strictObject({
         .min(1)
         .optional()
         .describe("A rule in CEL over caller, method, peer, request and input, which must hold."),
+      external: z.string().optional().describe("The authorization service that is asked last."),
     })
     .optional(),
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
@@ -256,7 +258,12 @@ export const configSchema = z.strictObject({
     .prefault({}),
   schema: z.array(schemaSource).min(1),
   upstreams: z.record(name, upstream),
-  auth: z.strictObject({ issuers: z.record(name, issuer).default({}) }).prefault({}),
+  auth: z
+    .strictObject({
+      issuers: z.record(name, issuer).default({}),
+      external: z.record(name, externalSchema).default({}),
+    })
+    .prefault({}),
   limits: z.record(name, limitSchema).default({}),
   store: storeSchema.default("memory"),
   shedding: sheddingSchema.prefault({}),

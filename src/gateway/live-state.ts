@@ -7,6 +7,7 @@ import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
 import type { Logger, Meter } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
+import { type LiveExternal, makeExternal } from "./external.ts";
 import { LiveLimits } from "./live-limits.ts";
 
 /** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
@@ -38,6 +39,7 @@ export class LiveState {
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
   readonly #limits: LiveLimits;
   #shedding: { readonly delay: LoopDelay; readonly wantedMs: number; readonly shedder: Shedder } | undefined;
+  readonly #externals = new Map<string, Kept<LiveExternal>>();
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
@@ -63,6 +65,10 @@ export class LiveState {
     );
     this.#limits.apply(config);
     this.#applyShedding(config.shedding.eventLoopDelay);
+    keep(this.#externals, [...config.externals], makeExternal, ({ authorizer }) => {
+      // Calls of the snapshot before may still be about to ask.
+      setTimeout(() => authorizer.close(), retireMs).unref();
+    });
     const issuers = [...config.issuers].map(
       ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
         [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
@@ -103,6 +109,10 @@ export class LiveState {
     return this.#limits.isUnknown;
   }
 
+  external(name: string): LiveExternal {
+    return found(this.#externals, name);
+  }
+
   issuers(names: readonly string[]): readonly TrustedIssuer[] {
     return names.map((name) => found(this.#issuers, name));
   }
@@ -124,6 +134,7 @@ export class LiveState {
   }
 
   async close(graceMs: number): Promise<void> {
+    for (const { value } of this.#externals.values()) value.authorizer.close();
     this.#limits.close();
     this.#shedding?.delay.close();
     await Promise.all([

@@ -5,6 +5,7 @@ import { anonymousFilter, authnFilter } from "#filter/authn";
 import { allowFilter, scopesFilter } from "#filter/authz";
 import { concurrencyLimitFilter } from "#filter/concurrency-limit";
 import { deadlineFilter } from "#filter/deadline";
+import { extAuthzFilter } from "#filter/ext-authz";
 import { loadSheddingFilter } from "#filter/load-shedding";
 import { metricsFilter } from "#filter/metrics";
 import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
@@ -95,6 +96,9 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
   // After who calls is known, and before anything is counted or looked up for them.
   if (demands.allow !== undefined)
     filters.push(allowFilter({ rule: demands.allow, method, logger: observing.logger }));
+  // Asks others only for those whom the rules here let pass.
+  const external = route?.auth?.external;
+  if (external !== undefined) filters.push(externalFilter(external, demands, observing, live));
   // Needs to know who calls.
   if (byCaller.length > 0) filters.push(limiting(byCaller));
   // Sees every message that passed the limits, once, however often it is sent.
@@ -111,6 +115,28 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     route?.retry === undefined ? (method.idempotent ? safeRetry : undefined) : retryPolicy(route.retry);
   if (upstream !== undefined && retry !== undefined) filters.push(retryFilter(retry, upstream.throttle));
   return filters;
+}
+
+function externalFilter(
+  name: string,
+  { method, config }: Demands,
+  observing: Observers,
+  live: LiveState,
+): Filter {
+  const options = config.externals.get(name);
+  if (options === undefined) throw new Error(`${name} is not in the configuration that was applied`);
+  const { timeoutMs, onError, bodyBytes } = options;
+  const { meter, logger } = observing;
+  return extAuthzFilter({
+    name,
+    method,
+    timeoutMs,
+    onError,
+    bodyBytes,
+    meter,
+    logger,
+    ...live.external(name),
+  });
 }
 
 function retryPolicy({ attempts, on, backoffMs, maxBackoffMs }: RetryConfig): RetryPolicy {

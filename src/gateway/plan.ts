@@ -22,6 +22,7 @@ import {
   TemplateError,
 } from "#route";
 import type { Method, Problem, Schema } from "#schema";
+import { checkExternals } from "./external.ts";
 import { planLimits } from "./limits.ts";
 import { Rules } from "./rules.ts";
 
@@ -79,6 +80,7 @@ export function planGateway(config: Config, schema: Schema): Plan {
   const methods: PlannedMethod[] = [];
   const entries: RouteEntry<PlannedTarget>[] = [];
   const rules = new Rules(problems);
+  checkExternals(config.externals, problems);
   const limits = planLimits(config.limits, problems);
   const configured = configuredRules(config, schema, problems);
   const { keptEscapes, trailingSlash, everyColonIsVerb, routeConflicts } = config.transcoding;
@@ -194,7 +196,7 @@ function accessOf(
   const { declared } = method;
   const all = [...config.issuers.keys()];
   if (route.public === true) return { kind: "public" };
-  if (route.auth !== undefined) {
+  if (route.auth !== undefined && all.length > 0) {
     const scopes = route.auth.scopes.length > 0 ? route.auth.scopes : declared.scopes;
     return { kind: "authenticated", issuers: route.auth.any ?? all, scopes };
   }
@@ -225,7 +227,7 @@ function planPath(
   const upstream = upstreamOf(config, route, "http");
   if (upstream === undefined) return;
   const access: Access =
-    route.auth === undefined
+    route.auth === undefined || config.issuers.size === 0
       ? { kind: "public" }
       : {
           kind: "authenticated",

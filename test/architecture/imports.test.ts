@@ -101,8 +101,8 @@ test("only the front end, the admin, the upstreams and the shared store touch so
     "ioredis",
   ];
   const at = ["frontend", "admin", "upstream", "store"];
-  // Fetching keys is authentication's own errand, and `dragoman call` is a client.
-  const errands = [path.join("filter", "authn"), path.join("cli", "call")];
+  // Fetching keys is authentication's own errand, asking an authorization service another, and `dragoman call` is a client.
+  const errands = [path.join("filter", "authn"), path.join("filter", "ext-authz"), path.join("cli", "call")];
   const broken = imports.filter(
     ({ file, specifier }) =>
       sockets.includes(specifier) &&
