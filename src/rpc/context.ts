@@ -4,6 +4,22 @@ import type { Principal } from "./principal.ts";
 export interface Peer {
   readonly address: string;
   readonly port: number;
+  /**
+   * What the client proved to be by TLS: present only when the certificate was verified against the trusted roots, and
+   * never when a proxy speaks for somebody else.
+   */
+  readonly certificate?: PeerCertificate;
+}
+
+/** A client's own certificate, verified. */
+export interface PeerCertificate {
+  /** The distinguished name, an attribute a line as Node tells it: `CN=orders\nO=Shop`. */
+  readonly subject: string;
+  /** With their kinds: `DNS:orders.shop.test`, `URI:spiffe://shop.test/orders`, `email:ann@shop.test`. */
+  readonly subjectAltNames: readonly string[];
+  /** SHA-256 of the certificate in DER: 64 digits in lower case, without colons. */
+  readonly fingerprint256: string;
+  readonly pem: string;
 }
 
 /** What is known of a call beside its message: filled in as the call passes, read by observers at its end. */

@@ -2,7 +2,7 @@ export type { Call, CallBase, StreamCall, UnaryCall } from "./call.ts";
 export { checkRequests, type RequestCheck } from "./checked-requests.ts";
 export { Code, type CodeName, codeFromName, codeFromNumber, codeName } from "./code.ts";
 export { compose } from "./compose.ts";
-export type { Context, Peer } from "./context.ts";
+export type { Context, Peer, PeerCertificate } from "./context.ts";
 export { formatGrpcTimeout, parseGrpcTimeout } from "./deadline.ts";
 export {
   type ErrorBody,
