@@ -172,7 +172,8 @@ export const scenarios: readonly Scenario[] = [
       const { sent } = seen;
       const further = sent + 32;
       for (let index = 1; index < further; index++) expect((await call.read())?.index).toBe(index);
-      expect(sent * floodBytes).toBeLessThan(16 * 1024 * 1024);
+      // Over http/1.1 the kernel's buffers of two sockets are full as well.
+      expect(sent * floodBytes).toBeLessThan((place.version === "2" ? 1 : 16) * 1024 * 1024);
       call.cancel();
       await until("the upstream is cancelled", () => seen.cancelled);
       return "the upstream waits";

@@ -192,7 +192,8 @@ export class WebSocketFront {
 
   #ping(): void {
     for (const socket of this.#sockets) {
-      if (!this.#alive.has(socket)) {
+      // The pong of one that is not read, while its upstream is slow, waits behind its messages.
+      if (!this.#alive.has(socket) && !socket.isPaused) {
         socket.terminate();
         continue;
       }
