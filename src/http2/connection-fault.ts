@@ -1,0 +1,13 @@
+/** A fault of the peer that ends the whole connection, with the error code to say so (RFC 9113 5.4.1). */
+export class ConnectionFault extends Error {
+  override readonly name = "ConnectionFault";
+  readonly code: number;
+  /** Of the abuse that was seen, if it was that: the name under which it is counted. */
+  readonly abuse: string | undefined;
+
+  constructor(code: number, message: string, abuse?: string) {
+    super(message);
+    this.code = code;
+    this.abuse = abuse;
+  }
+}

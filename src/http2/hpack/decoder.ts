@@ -1,0 +1,116 @@
+import { ConnectionFault } from "../connection-fault.ts";
+import { ErrorCode } from "../constants.ts";
+import type { FieldKind } from "../field-kind.ts";
+import { DynamicTable } from "./dynamic-table.ts";
+import { type Entry, newEntry } from "./entry.ts";
+import { decodeHuffman } from "./huffman.ts";
+import { staticTable } from "./static-table.ts";
+
+/** Takes the fields of a list one by one, in order. */
+export interface FieldSink {
+  add(entry: Entry): void;
+}
+
+const staticCount = staticTable.length;
+
+let scratch: Buffer = Buffer.allocUnsafeSlow(4096);
+
+/**
+ * Decodes field blocks of one connection (RFC 7541). Work and memory are linear in the octets of the block: what indices
+ * stand for is never copied. Throws ConnectionFault with COMPRESSION_ERROR, after which the connection is of no more use.
+ */
+export class HpackDecoder {
+  readonly #table: DynamicTable;
+  /** The largest size the other side may choose. */
+  readonly #limit: number;
+  #block: Buffer = scratch;
+  #pos = 0;
+  #end = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#table = new DynamicTable(limit);
+  }
+
+  /** Decodes the block that is `buffer[start..end]`. */
+  decode(buffer: Buffer, start: number, end: number, sink: FieldSink): void {
+    this.#block = buffer;
+    this.#pos = start;
+    this.#end = end;
+    let begun = false;
+    while (this.#pos < end) {
+      const octet = buffer[this.#pos]!;
+      if (octet >= 0x80) {
+        sink.add(this.#entryAt(this.#integer(7)));
+      } else if (octet >= 0x40) {
+        const entry = this.#literal(6);
+        this.#table.insert(entry);
+        sink.add(entry);
+      } else if (octet < 0x20) {
+        sink.add(this.#literal(4));
+      } else {
+        if (begun) throw fault("a change of the table's size within a block");
+        const size = this.#integer(5);
+        if (size > this.#limit) throw fault("a table larger than allowed");
+        this.#table.resize(size);
+        continue;
+      }
+      begun = true;
+    }
+    this.#block = scratch;
+  }
+
+  #entryAt(index: number): Entry {
+    const entry = index <= staticCount ? staticTable[index - 1] : this.#table.at(index - staticCount - 1);
+    if (entry === undefined) throw fault("an index beyond the tables");
+    return entry;
+  }
+
+  #literal(prefix: 4 | 6): Entry {
+    const index = this.#integer(prefix);
+    let name: string;
+    let kind: FieldKind | undefined;
+    if (index === 0) name = this.#text();
+    else {
+      const entry = this.#entryAt(index);
+      name = entry.name;
+      // The name of one whose value was invalid is looked at again.
+      kind = entry.kind === 0 ? undefined : entry.kind;
+    }
+    const value = this.#text();
+    return kind === undefined ? newEntry(name, value) : newEntry(name, value, kind);
+  }
+
+  /** An integer (RFC 7541 5.1), up to 2^28, beyond which nothing has a meaning here. */
+  #integer(prefix: number): number {
+    const most = (1 << prefix) - 1;
+    let value = this.#block[this.#pos++]! & most;
+    if (value < most) return value;
+    for (let shift = 0; shift <= 21; shift += 7) {
+      if (this.#pos >= this.#end) throw fault("an integer without its end");
+      const octet = this.#block[this.#pos++]!;
+      value += (octet & 0x7f) << shift;
+      if (octet < 0x80) return value;
+    }
+    throw fault("an integer too large");
+  }
+
+  #text(): string {
+    if (this.#pos >= this.#end) throw fault("a block that ends within a field");
+    const huffman = this.#block[this.#pos]! >= 0x80;
+    const length = this.#integer(7);
+    const start = this.#pos;
+    const end = start + length;
+    if (end > this.#end) throw fault("a text beyond its block");
+    this.#pos = end;
+    if (!huffman) return this.#block.toString("latin1", start, end);
+    if (scratch.length * 5 < length * 8) scratch = Buffer.allocUnsafeSlow(length * 2);
+    const size = decodeHuffman(this.#block, start, end, scratch);
+    if (size < 0) throw fault("a text that is no Huffman code");
+    return scratch.toString("latin1", 0, size);
+  }
+}
+
+function fault(message: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.COMPRESSION_ERROR, message);
+}

@@ -1,0 +1,159 @@
+import { DynamicTable } from "./dynamic-table.ts";
+import { newEntry } from "./entry.ts";
+import { encodeHuffman, huffmanSize } from "./huffman.ts";
+import { staticIndex, staticNames } from "./static-table.ts";
+
+/** Sent so that nobody on the way keeps them in a table (RFC 7541 7.1.3). */
+const sensitive: ReadonlySet<string> = new Set([
+  "authorization",
+  "proxy-authorization",
+  "cookie",
+  "set-cookie",
+  "x-api-key",
+]);
+
+/** Rarely the same twice. */
+const changing: ReadonlySet<string> = new Set([
+  "content-length",
+  "date",
+  "etag",
+  "last-modified",
+  "location",
+  "grpc-timeout",
+  "traceparent",
+  "x-request-id",
+]);
+
+/** Names of which the last value is remembered. */
+const maxNames = 128;
+
+/** Longer values go as they are. */
+const maxIndexed = 512;
+
+interface Seen {
+  value: string;
+  /** The number under which name and value came into the table, from 1 on; 0 when they did not. */
+  insertion: number;
+}
+
+/**
+ * Encodes field lists of one connection (RFC 7541). What a name is sent with twice in a row goes into the dynamic table;
+ * what comes once does not, so that values that change never push out those that stay.
+ */
+export class HpackEncoder {
+  readonly #table: DynamicTable;
+  readonly #seen = new Map<string, Seen>();
+  /** The largest table that is worth its memory here. */
+  readonly #most: number;
+  /** The sizes that the next block has to announce, the smallest in between first (RFC 7541 4.2). */
+  #least: number | undefined;
+  #announced: number | undefined;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.#table = new DynamicTable(most);
+  }
+
+  /** The other side's SETTINGS_HEADER_TABLE_SIZE. */
+  resize(allowed: number): void {
+    const size = Math.min(allowed, this.#most);
+    if (size === this.#table.limit && this.#announced === undefined) return;
+    this.#least = Math.min(this.#least ?? size, size);
+    this.#announced = size;
+    this.#table.resize(size);
+  }
+
+  /** Room that a list needs at most. */
+  static room(fields: readonly string[]): number {
+    let room = 16;
+    for (let i = 0; i < fields.length; i++) room += fields[i]!.length + 6;
+    return room;
+  }
+
+  /** What a block begins with: announcements of another size of the table. Returns where it ends. */
+  begin(to: Buffer, at: number): number {
+    if (this.#announced === undefined) return at;
+    let out = at;
+    if (this.#least !== undefined && this.#least < this.#announced)
+      out = integer(to, out, 0x20, 5, this.#least);
+    out = integer(to, out, 0x20, 5, this.#announced);
+    this.#least = undefined;
+    this.#announced = undefined;
+    return out;
+  }
+
+  /** Writes one field into `to`. Returns where it ends. */
+  field(name: string, value: string, to: Buffer, at: number): number {
+    const index = staticIndex(name, value);
+    if (index > 0) {
+      to[at] = 0x80 | index;
+      return at + 1;
+    }
+    const nameIndex = staticNames.get(name) ?? 0;
+    if (sensitive.has(name)) return literal(to, at, 0x10, 4, nameIndex, name, value);
+    if (value.length > maxIndexed || changing.has(name)) return literal(to, at, 0, 4, nameIndex, name, value);
+    const seen = this.#seen.get(name);
+    if (seen === undefined) {
+      if (this.#seen.size >= maxNames) this.#seen.clear();
+      this.#seen.set(name, { value, insertion: 0 });
+      return literal(to, at, 0, 4, nameIndex, name, value);
+    }
+    if (seen.value !== value) {
+      seen.value = value;
+      seen.insertion = 0;
+      return literal(to, at, 0, 4, nameIndex, name, value);
+    }
+    const table = this.#table;
+    const age = table.inserted - seen.insertion;
+    if (seen.insertion > 0 && age < table.count) return integer(to, at, 0x80, 7, 62 + age);
+    const entry = newEntry(name, value, 1);
+    if (entry.size > table.limit) return literal(to, at, 0, 4, nameIndex, name, value);
+    table.insert(entry);
+    seen.insertion = table.inserted;
+    return literal(to, at, 0x40, 6, nameIndex, name, value);
+  }
+}
+
+function integer(to: Buffer, at: number, mark: number, prefix: number, value: number): number {
+  const most = (1 << prefix) - 1;
+  if (value < most) {
+    to[at] = mark | value;
+    return at + 1;
+  }
+  let out = at;
+  to[out++] = mark | most;
+  let rest = value - most;
+  while (rest >= 0x80) {
+    to[out++] = 0x80 | (rest & 0x7f);
+    rest >>>= 7;
+  }
+  to[out++] = rest;
+  return out;
+}
+
+function literal(
+  to: Buffer,
+  at: number,
+  mark: number,
+  prefix: 4 | 6,
+  nameIndex: number,
+  name: string,
+  value: string,
+): number {
+  const out = integer(to, at, mark, prefix, nameIndex);
+  // What enters the table is sent once: there a shorter form is worth its price.
+  const packed = prefix === 6;
+  return text(to, nameIndex === 0 ? text(to, out, name, packed) : out, value, packed);
+}
+
+function text(to: Buffer, at: number, value: string, packed: boolean): number {
+  if (packed) {
+    const size = huffmanSize(value);
+    if (size < value.length) return encodeHuffman(value, to, integer(to, at, 0x80, 7, size));
+  }
+  const { length } = value;
+  const out = integer(to, at, 0, 7, length);
+  if (length < 24) for (let i = 0; i < length; i++) to[out + i] = value.charCodeAt(i);
+  else to.write(value, out, length, "latin1");
+  return out + length;
+}

@@ -1,0 +1,392 @@
+import { clock } from "./clock.ts";
+import type { Connection } from "./connection.ts";
+import { ConnectionFault } from "./connection-fault.ts";
+import { defaultWindow, ErrorCode, Flag, FrameType, maxWindow } from "./constants.ts";
+import { FieldSection, type SectionKind } from "./field-section.ts";
+import type { FrameSink } from "./frame-reader.ts";
+import { HpackDecoder } from "./hpack/index.ts";
+import type { Stream } from "./stream.ts";
+
+/** Size of the table for header compression that peers may use (RFC 7541 4.2). */
+const tableSize = 4096;
+
+/** Frames that a header block may be cut into. */
+const maxContinuations = 64;
+
+interface Block {
+  readonly streamId: number;
+  readonly flags: number;
+  readonly dependency: number;
+  readonly parts: Buffer[];
+  size: number;
+}
+
+/** The receiving half of a connection: what each frame means, and what is wrong with it (RFC 9113 5 and 6). */
+export class Receiver implements FrameSink {
+  readonly #connection: Connection;
+  readonly #decoder = new HpackDecoder(tableSize);
+  /** What the peer may still send on the connection. */
+  window: number = defaultWindow;
+  #block: Block | undefined;
+  #begun = false;
+  #pings = 0;
+  #windowUpdates = 0;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** A header block has begun and not ended. */
+  get inBlock(): boolean {
+    return this.#block !== undefined;
+  }
+
+  frame(type: number, flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    if (!this.#begun) {
+      if (type !== FrameType.SETTINGS || (flags & Flag.ACK) !== 0)
+        throw protocolError("settings must come first");
+      this.#begun = true;
+    }
+    if (this.#block !== undefined && (type !== FrameType.CONTINUATION || id !== this.#block.streamId)) {
+      throw protocolError("another frame within a header block");
+    }
+    switch (type) {
+      case FrameType.DATA:
+        this.#data(flags, id, buffer, start, end);
+        return;
+      case FrameType.HEADERS:
+        this.#headers(flags, id, buffer, start, end);
+        return;
+      case FrameType.PRIORITY:
+        this.#priority(id, buffer, start, end);
+        return;
+      case FrameType.RST_STREAM:
+        this.#rstStream(id, buffer, start, end);
+        return;
+      case FrameType.SETTINGS:
+        this.#settings(flags, id, buffer, start, end);
+        return;
+      case FrameType.PUSH_PROMISE:
+        throw protocolError("PUSH_PROMISE is not allowed");
+      case FrameType.PING:
+        this.#ping(flags, id, buffer, start, end);
+        return;
+      case FrameType.GOAWAY:
+        if (id !== 0) throw protocolError("GOAWAY on a stream");
+        if (end - start < 8) throw sizeError("GOAWAY");
+        this.#connection.peerLeaves(buffer.readUInt32BE(start) & maxWindow, buffer.readUInt32BE(start + 4));
+        return;
+      case FrameType.WINDOW_UPDATE:
+        this.#windowUpdate(id, buffer, start, end);
+        return;
+      case FrameType.CONTINUATION:
+        this.#continuation(flags, id, buffer, start, end);
+        return;
+      default:
+        // Extensions that nobody knows are ignored (RFC 9113 4.1).
+        this.#connection.abuse.spend("idle_frames", clock.now);
+    }
+  }
+
+  #data(flags: number, id: number, buffer: Buffer, payload: number, payloadEnd: number): void {
+    const connection = this.#connection;
+    if (id === 0) throw protocolError("DATA without a stream");
+    const size = payloadEnd - payload;
+    this.window -= size;
+    if (this.window < 0)
+      throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more than the connection's window");
+    let start = payload;
+    let end = payloadEnd;
+    if ((flags & Flag.PADDED) !== 0) {
+      if (size === 0) throw sizeError("DATA");
+      const padding = buffer[start++]!;
+      end -= padding;
+      if (end < start) throw protocolError("more padding than payload");
+    }
+    const stream = connection.streams.get(id);
+    if (stream === undefined) {
+      connection.credit(size);
+      this.#gone(id, "DATA", size === 0);
+      return;
+    }
+    const length = end - start;
+    const ended = (flags & Flag.END_STREAM) !== 0;
+    stream.receiveWindow -= size;
+    if (stream.receiveWindow < 0 || stream.remoteEnded || (!connection.isServer && !stream.headReceived)) {
+      connection.credit(size);
+      if (stream.remoteEnded) {
+        connection.streamFault(stream, ErrorCode.STREAM_CLOSED, "DATA after the end");
+        return;
+      }
+      if (stream.receiveWindow >= 0) {
+        connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "DATA before the head");
+        return;
+      }
+      connection.streamFault(stream, ErrorCode.FLOW_CONTROL_ERROR, "more than the stream's window");
+      return;
+    }
+    if (stream.expected >= 0) {
+      stream.expected -= length;
+      if (stream.expected < 0 || (ended && stream.expected > 0)) {
+        connection.credit(size);
+        connection.streamFault(
+          stream,
+          ErrorCode.PROTOCOL_ERROR,
+          "a body that is not as long as its content-length",
+        );
+        return;
+      }
+    }
+    stream.held += size;
+    if (size > length) connection.release(stream, size - length);
+    if (length > 0) {
+      if (stream.consumer === undefined) connection.release(stream, length);
+      else stream.consumer.data(buffer.subarray(start, end));
+    } else if (!ended) connection.abuse.spend("empty_frames", clock.now);
+    if (ended && !stream.gone) connection.remoteEnd(stream, undefined);
+  }
+
+  #headers(flags: number, id: number, buffer: Buffer, payload: number, payloadEnd: number): void {
+    if (id === 0) throw protocolError("HEADERS without a stream");
+    let start = payload;
+    let end = payloadEnd;
+    if ((flags & Flag.PADDED) !== 0) {
+      if (end - start < 1) throw sizeError("HEADERS");
+      end -= buffer[start++]!;
+    }
+    let dependency = 0;
+    if ((flags & Flag.PRIORITY) !== 0) {
+      if (payloadEnd - start < 5) throw sizeError("HEADERS");
+      dependency = buffer.readUInt32BE(start) & maxWindow;
+      start += 5;
+    }
+    if (end < start) throw protocolError("more padding than payload");
+    if ((flags & Flag.END_HEADERS) !== 0) {
+      this.#section(flags, id, dependency, buffer, start, end);
+      return;
+    }
+    const part = Buffer.from(buffer.subarray(start, end));
+    this.#block = { streamId: id, flags, dependency, parts: [part], size: part.length };
+    return;
+  }
+
+  #continuation(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    const block = this.#block;
+    if (block === undefined) throw protocolError("CONTINUATION without a header block");
+    const ended = (flags & Flag.END_HEADERS) !== 0;
+    if (start === end && !ended) this.#connection.abuse.spend("empty_frames", clock.now);
+    block.size += end - start;
+    // Compressed, a block that fits the limits cannot be larger than they are.
+    if (block.size > this.#connection.options.sections.bytes * 2 || block.parts.length >= maxContinuations) {
+      throw new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a header block without end", "continuations");
+    }
+    block.parts.push(Buffer.from(buffer.subarray(start, end)));
+    if (!ended) return;
+    this.#block = undefined;
+    const whole = Buffer.concat(block.parts, block.size);
+    this.#section(block.flags, id, block.dependency, whole, 0, whole.length);
+  }
+
+  /** A whole header block. It is decoded whatever becomes of it, because both tables must stay the same. */
+  #section(flags: number, id: number, dependency: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    const ended = (flags & Flag.END_STREAM) !== 0;
+    const stream = connection.streams.get(id);
+    const isNew = stream === undefined && connection.isServer && connection.isIdle(id);
+    if (isNew && (id & 1) === 0) throw protocolError("a stream of the client with an even number");
+    const kind: SectionKind =
+      stream === undefined ? "request" : connection.isServer || stream.headReceived ? "trailers" : "response";
+    const section = new FieldSection(kind, connection.options.sections);
+    this.#decoder.decode(buffer, start, end, section);
+    section.finish();
+    if (stream === undefined) {
+      if (isNew) this.#request(id, dependency, section, ended);
+      else this.#gone(id, "HEADERS", true);
+      return;
+    }
+    if (stream.remoteEnded) {
+      connection.streamFault(stream, ErrorCode.STREAM_CLOSED, "HEADERS after the end");
+      return;
+    }
+    if (dependency === id) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
+      return;
+    }
+    if (section.malformed !== undefined) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, section.malformed);
+      return;
+    }
+    if (kind === "response") {
+      this.#response(stream, section, ended);
+      return;
+    }
+    if (!ended) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream");
+      return;
+    }
+    if (stream.expected > 0) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a body shorter than its content-length");
+      return;
+    }
+    connection.remoteEnd(stream, section.fields);
+    return;
+  }
+
+  #request(id: number, dependency: number, section: FieldSection, ended: boolean): void {
+    const connection = this.#connection;
+    const full = connection.streams.size >= connection.options.maxStreams;
+    const stream = connection.accept(id);
+    if (stream === undefined) return;
+    if (full) {
+      connection.streamFault(stream, ErrorCode.REFUSED_STREAM, "too many streams");
+      return;
+    }
+    if (dependency === id) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
+      return;
+    }
+    if (section.malformed !== undefined || (ended && section.contentLength > 0)) {
+      connection.streamFault(
+        stream,
+        ErrorCode.PROTOCOL_ERROR,
+        section.malformed ?? "a body that is not there",
+      );
+      return;
+    }
+    stream.headReceived = true;
+    stream.expected = section.contentLength;
+    stream.remoteEnded = ended;
+    connection.options.events.request?.(stream, section);
+  }
+
+  #response(stream: Stream, section: FieldSection, ended: boolean): void {
+    const connection = this.#connection;
+    const { status } = section;
+    if (section.tooLarge) {
+      connection.streamFault(stream, ErrorCode.ENHANCE_YOUR_CALM, "the header is too large");
+      return;
+    }
+    if (status < 200) {
+      if (ended || status === 101) {
+        connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "an informational response that ends");
+        return;
+      }
+      connection.abuse.spend("idle_frames", clock.now);
+      stream.consumer?.response?.(status, section.fields);
+      return;
+    }
+    stream.headReceived = true;
+    const bodyless = stream.bodyless || status === 204 || status === 304;
+    stream.expected = bodyless ? -1 : section.contentLength;
+    if (ended && stream.expected > 0) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a body that is not there");
+      return;
+    }
+    stream.consumer?.response?.(status, section.fields);
+    if (ended && !stream.gone) connection.remoteEnd(stream, undefined);
+  }
+
+  /** A frame for a stream that is not, or no longer, open. */
+  #gone(id: number, what: string, free: boolean): void {
+    const connection = this.#connection;
+    if (connection.isIdle(id)) throw protocolError(`${what} on a stream that nobody has opened`);
+    if (free) connection.abuse.spend("idle_frames", clock.now);
+    // What was sent before our reset came there is ignored (RFC 9113 5.1).
+    if (!connection.wasReset(id) && connection.isServer && id <= connection.lastPeerStream) {
+      throw new ConnectionFault(ErrorCode.STREAM_CLOSED, `${what} on a stream that has ended`);
+    }
+  }
+
+  #priority(id: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    if (id === 0) throw protocolError("PRIORITY without a stream");
+    connection.abuse.spend("priorities", clock.now);
+    const wrong =
+      end - start !== 5
+        ? ErrorCode.FRAME_SIZE_ERROR
+        : (buffer.readUInt32BE(start) & maxWindow) === id
+          ? ErrorCode.PROTOCOL_ERROR
+          : undefined;
+    if (wrong === undefined) return;
+    const stream = connection.streams.get(id);
+    if (stream !== undefined) connection.streamFault(stream, wrong, "a PRIORITY that is none");
+    else connection.refuse(id, wrong);
+  }
+
+  #rstStream(id: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    if (id === 0) throw protocolError("RST_STREAM without a stream");
+    if (end - start !== 4) throw sizeError("RST_STREAM");
+    if (connection.isIdle(id)) throw protocolError("RST_STREAM on a stream that nobody has opened");
+    const stream = connection.streams.get(id);
+    if (connection.isServer) connection.abuse.spend("resets", clock.now);
+    if (stream !== undefined) connection.peerReset(stream, buffer.readUInt32BE(start));
+  }
+
+  #settings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    if (id !== 0) throw protocolError("SETTINGS on a stream");
+    if ((flags & Flag.ACK) !== 0) {
+      if (end !== start) throw sizeError("SETTINGS");
+      this.#connection.settingsAcknowledged();
+      return;
+    }
+    if ((end - start) % 6 !== 0) throw sizeError("SETTINGS");
+    this.#connection.abuse.spend("settings", clock.now);
+    this.#connection.settings(buffer, start, end);
+    return;
+  }
+
+  #ping(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    if (id !== 0) throw protocolError("PING on a stream");
+    if (end - start !== 8) throw sizeError("PING");
+    if ((flags & Flag.ACK) !== 0) {
+      connection.pingAcknowledged(buffer.toString("latin1", start, end));
+      return;
+    }
+    // Some measure the way with one for each piece of data (gRPC's BDP estimate).
+    if (++this.#pings > connection.sender.output.dataFrames) connection.abuse.spend("pings", clock.now);
+    connection.sender.output.ping(true, buffer, start);
+    connection.sender.touch();
+    return;
+  }
+
+  #windowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
+    const connection = this.#connection;
+    if (end - start !== 4) throw sizeError("WINDOW_UPDATE");
+    const increment = buffer.readUInt32BE(start) & maxWindow;
+    if (++this.#windowUpdates > 4 * connection.sender.output.dataFrames) {
+      connection.abuse.spend("window_updates", clock.now);
+    }
+    if (id === 0) {
+      if (increment === 0) throw protocolError("WINDOW_UPDATE of nothing");
+      connection.sender.grow(increment);
+      return;
+    }
+    const stream = connection.streams.get(id);
+    if (stream === undefined) {
+      if (connection.isIdle(id)) throw protocolError("WINDOW_UPDATE on a stream that nobody has opened");
+      return;
+    }
+    if (increment === 0) {
+      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing");
+      return;
+    }
+    stream.sendWindow += increment;
+    if (stream.sendWindow > maxWindow) {
+      connection.streamFault(stream, ErrorCode.FLOW_CONTROL_ERROR, "the window of the stream is too large");
+      return;
+    }
+    stream.blockedSince = 0;
+    connection.sender.pump(stream);
+    return;
+  }
+}
+
+function protocolError(message: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+function sizeError(type: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, `a ${type} frame of another size`);
+}

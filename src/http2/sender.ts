@@ -1,0 +1,185 @@
+import type { Socket } from "node:net";
+import { clock } from "./clock.ts";
+import { ConnectionFault } from "./connection-fault.ts";
+import {
+  defaultMaxFrameSize,
+  defaultWindow,
+  ErrorCode,
+  Flag,
+  FrameType,
+  frameHeadSize,
+  maxWindow,
+} from "./constants.ts";
+import { flushLater } from "./flushing.ts";
+import { HpackEncoder } from "./hpack/index.ts";
+import { Output, writeHead } from "./output.ts";
+import { type Stream, streamHighWater } from "./stream.ts";
+
+/** Octets of our own table for header compression; a peer may allow less. */
+const tableSize = 4096;
+
+/**
+ * The sending half of a connection: header blocks, and DATA as far as the windows of the peer and the socket let it, fairly
+ * between the streams that wait (RFC 9113 5.2).
+ */
+export class Sender {
+  readonly output: Output;
+  readonly #encoder = new HpackEncoder(tableSize);
+  readonly #onSent: (stream: Stream) => void;
+  #window = defaultWindow;
+  #maxFrameSize = defaultMaxFrameSize;
+  /** Streams with something to send that wait for the connection's window or the socket, in turns. */
+  #waiting: Stream[] = [];
+  #scheduled = false;
+
+  /** @param onSent told when a stream has sent its end. */
+  constructor(socket: Socket, onSent: (stream: Stream) => void) {
+    this.output = new Output(socket);
+    this.#onSent = onSent;
+  }
+
+  /** Sees to it that what is written leaves at the end of this turn. */
+  touch(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    flushLater(this);
+  }
+
+  flush(): void {
+    this.#scheduled = false;
+    this.output.flush();
+    if (this.#waiting.length > 0) this.resume();
+  }
+
+  /** What the peer has said of itself. */
+  configure(headerTableSize: number, maxFrameSize: number): void {
+    this.#encoder.resize(headerTableSize);
+    // More in one frame makes nothing faster, and other streams wait longer.
+    this.#maxFrameSize = Math.min(maxFrameSize, 4 * defaultMaxFrameSize);
+  }
+
+  /** A field section: HEADERS, and CONTINUATION where it is larger than a frame. `status` is 0 for trailers and requests. */
+  head(streamId: number, status: number, fields: readonly string[], end: boolean): void {
+    const { output } = this;
+    const encoder = this.#encoder;
+    const room = HpackEncoder.room(fields);
+    output.reserve(frameHeadSize + room);
+    const { buffer, at } = output;
+    const start = at + frameHeadSize;
+    let pos = encoder.begin(buffer, start);
+    if (status > 0) pos = encoder.field(":status", String(status), buffer, pos);
+    for (let i = 0; i < fields.length; i += 2) pos = encoder.field(fields[i]!, fields[i + 1]!, buffer, pos);
+    const flags = end ? Flag.END_STREAM : 0;
+    const size = pos - start;
+    if (size <= this.#maxFrameSize) {
+      writeHead(buffer, at, size, FrameType.HEADERS, flags | Flag.END_HEADERS, streamId);
+      output.at = pos;
+    } else this.#largeHead(Buffer.from(buffer.subarray(start, pos)), streamId, flags);
+    this.touch();
+  }
+
+  /** Adds to what a stream has to send. */
+  enqueue(stream: Stream, chunk: Uint8Array): void {
+    stream.queue.push(chunk);
+    stream.queued += chunk.length;
+  }
+
+  /** Sends what may be sent of a stream. */
+  pump(stream: Stream): void {
+    while (!stream.waiting && this.#turn(stream)) {
+      // One frame after the other.
+    }
+  }
+
+  /** The peer takes more of the connection. */
+  grow(increment: number): void {
+    this.#window += increment;
+    if (this.#window > maxWindow) {
+      throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the window of the connection is too large");
+    }
+    this.resume();
+  }
+
+  /** Lets those go on that wait for the connection. */
+  resume(): void {
+    while (this.#waiting.length > 0 && this.#window > 0 && !this.output.full) {
+      const turns = this.#waiting;
+      this.#waiting = [];
+      for (const stream of turns) {
+        stream.waiting = false;
+        if (stream.gone) continue;
+        // Those who have more wait for their next turn behind the others.
+        if (this.#turn(stream)) this.#wait(stream);
+      }
+    }
+  }
+
+  /** Sends one frame of a stream. True when it could go on at once. */
+  #turn(stream: Stream): boolean {
+    if (stream.localEnded || stream.gone) return false;
+    if (stream.queue.length === 0) {
+      if (stream.endQueued) this.#end(stream);
+      return false;
+    }
+    if (stream.sendWindow <= 0) {
+      if (stream.blockedSince === 0) stream.blockedSince = clock.now;
+      return false;
+    }
+    if (this.#window <= 0 || this.output.full) {
+      if (stream.blockedSince === 0) stream.blockedSince = clock.now;
+      this.#wait(stream);
+      return false;
+    }
+    stream.blockedSince = 0;
+    const chunk = stream.queue[0]!;
+    const from = stream.queueOffset;
+    const size = Math.min(chunk.length - from, this.#maxFrameSize, stream.sendWindow, this.#window);
+    const wholeChunk = from + size === chunk.length;
+    if (wholeChunk) {
+      stream.queue.shift();
+      stream.queueOffset = 0;
+    } else stream.queueOffset += size;
+    const wasFull = stream.queued >= streamHighWater;
+    stream.queued -= size;
+    stream.sendWindow -= size;
+    this.#window -= size;
+    const last = wholeChunk && stream.queue.length === 0 && stream.endQueued && stream.trailers === undefined;
+    this.output.data(stream.id, chunk, from, from + size, last);
+    this.touch();
+    if (last) {
+      stream.localEnded = true;
+      this.#onSent(stream);
+      return false;
+    }
+    if (wasFull && stream.queued < streamHighWater && !stream.endQueued) stream.consumer?.writable();
+    return stream.queue.length > 0 || stream.endQueued;
+  }
+
+  #wait(stream: Stream): void {
+    if (stream.waiting || stream.gone) return;
+    stream.waiting = true;
+    this.#waiting.push(stream);
+  }
+
+  #end(stream: Stream): void {
+    stream.localEnded = true;
+    if (stream.trailers === undefined) {
+      this.output.data(stream.id, nothing, 0, 0, true);
+      this.touch();
+    } else this.head(stream.id, 0, stream.trailers, true);
+    this.#onSent(stream);
+  }
+
+  #largeHead(block: Buffer, streamId: number, flags: number): void {
+    const most = this.#maxFrameSize;
+    for (let from = 0; from < block.length; from += most) {
+      const size = Math.min(most, block.length - from);
+      const ended = from + size === block.length ? Flag.END_HEADERS : 0;
+      if (from === 0) this.output.head(size, FrameType.HEADERS, flags | ended, streamId);
+      else this.output.head(size, FrameType.CONTINUATION, ended, streamId);
+      this.output.raw(block.subarray(from, from + size));
+    }
+  }
+}
+
+const nothing = new Uint8Array(0);

@@ -1,0 +1,140 @@
+import type { Connection } from "./connection.ts";
+import { ErrorCode } from "./constants.ts";
+
+/** Why a stream ended without its end. */
+export type Breach =
+  /** The peer has reset it. */
+  | { readonly by: "peer"; readonly code: number }
+  /** The peer has broken a rule, and the stream was reset for it. */
+  | { readonly by: "rule"; readonly code: number; readonly message: string }
+  /** The peer says that it never looked at it (RFC 9113 6.8). */
+  | { readonly by: "goaway" }
+  /** The connection is lost. */
+  | { readonly by: "connection" };
+
+/** Who reads a stream. None of these may throw; none is called after `broken`, or after the stream was reset from here. */
+export interface StreamConsumer {
+  /** Client only: the head of the response. Informational ones (1xx) come before. */
+  response?(status: number, fields: readonly string[]): void;
+  /** To be given back by `consumed` when it was worked on; until then the peer's window is smaller by it. */
+  data(chunk: Uint8Array): void;
+  /** Nothing more comes. */
+  end(trailers: readonly string[] | undefined): void;
+  broken(breach: Breach): void;
+  /** What was written has left; more may be. */
+  writable(): void;
+}
+
+/** Octets of a stream that may wait in the gateway before its writer is asked to wait. */
+export const streamHighWater: number = 64 * 1024;
+
+/** A request and its response on a connection (RFC 9113 5). Made by the connection, written to by one writer. */
+export class Stream {
+  readonly id: number;
+  readonly connection: Connection;
+  consumer: StreamConsumer | undefined;
+  /** What the peer lets us send, and what we let it send. */
+  sendWindow: number;
+  receiveWindow: number;
+  /** Delivered and not yet consumed. */
+  held = 0;
+  /** Consumed and not yet told to the peer. */
+  unannounced = 0;
+  /** What content-length has promised and has not come; -1 when nothing was promised. */
+  expected = -1;
+  /** The peer will send nothing more. */
+  remoteEnded = false;
+  /** We have sent our end. */
+  localEnded = false;
+  /** Out of the table of the connection. */
+  gone = false;
+  /** Client: the head of the response has come. Server: a response has begun. */
+  headSent = false;
+  headReceived = false;
+  /** Client: no body may follow the head, whatever content-length says: a response to HEAD. */
+  readonly bodyless: boolean;
+  /** Waits in the connection's queue for its turn. */
+  waiting = false;
+  /** Since when the window of the peer has stopped it, in milliseconds of the clock; 0 when nothing waits. */
+  blockedSince = 0;
+  queue: Uint8Array[] = [];
+  /** How much of the first of the queue is sent. */
+  queueOffset = 0;
+  queued = 0;
+  /** Writing has ended: after the queue comes END_STREAM. */
+  endQueued = false;
+  trailers: readonly string[] | undefined;
+
+  constructor(
+    connection: Connection,
+    id: number,
+    sendWindow: number,
+    receiveWindow: number,
+    bodyless: boolean,
+  ) {
+    this.connection = connection;
+    this.id = id;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+    this.bodyless = bodyless;
+  }
+
+  /** Nothing can be written any more. */
+  get closed(): boolean {
+    return this.gone || this.localEnded || this.endQueued;
+  }
+
+  /** Server: an informational response (RFC 9110 15.2). */
+  inform(status: number, fields: readonly string[]): void {
+    if (!this.closed && !this.headSent) this.connection.sendHead(this, status, fields, false);
+  }
+
+  /** Server: the head of the response. */
+  respond(status: number, fields: readonly string[], end: boolean): void {
+    if (this.closed || this.headSent) return;
+    this.headSent = true;
+    this.connection.sendHead(this, status, fields, end);
+  }
+
+  /** Server: a whole response at once. */
+  answer(
+    status: number,
+    fields: readonly string[],
+    body: Uint8Array | undefined,
+    trailers?: readonly string[],
+  ): void {
+    const empty = body === undefined || body.length === 0;
+    this.respond(status, fields, empty && trailers === undefined);
+    if (this.closed) return;
+    if (!empty) this.connection.sender.enqueue(this, body);
+    this.end(trailers);
+  }
+
+  /** The chunk must not change any more. False when the writer should wait for `writable`. */
+  write(chunk: Uint8Array): boolean {
+    if (this.closed) return true;
+    if (chunk.length > 0) {
+      this.connection.sender.enqueue(this, chunk);
+      this.connection.sender.pump(this);
+    }
+    return this.queued < streamHighWater;
+  }
+
+  /** Nothing more comes from here. */
+  end(trailers?: readonly string[]): void {
+    if (this.closed) return;
+    this.endQueued = true;
+    this.trailers = trailers;
+    this.connection.sender.pump(this);
+  }
+
+  /** Gives the peer back its window for octets that were worked on. */
+  consumed(octets: number): void {
+    if (!this.gone) this.connection.release(this, octets);
+  }
+
+  /** Ends the stream at once, both ways. The consumer hears nothing more. */
+  reset(code: number = ErrorCode.CANCEL): void {
+    if (!this.gone) this.connection.reset(this, code);
+  }
+}
