@@ -16,3 +16,15 @@ export function fieldValues(fields: Fields, name: string): string[] {
   for (let i = 0; i < fields.length; i += 2) if (fields[i] === name) values.push(fields[i + 1] as string);
   return values;
 }
+
+/** Bytes that a field counts for: name, value and the overhead of RFC 9113 6.5.2. */
+const overhead = 32;
+
+/** The size of a field list as HTTP/2 counts it. */
+export function fieldsSize(fields: Fields): number {
+  let size = 0;
+  for (let i = 0; i < fields.length; i += 2) {
+    size += (fields[i] as string).length + (fields[i + 1] as string).length + overhead;
+  }
+  return size;
+}

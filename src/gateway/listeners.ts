@@ -55,7 +55,8 @@ export async function openListeners(
     tls: certificates.tls,
     onRenewal: certificates.onRenewal,
     limits: bounds,
-    events: withHsts(config, events),
+    events,
+    answerFields: hstsFields(config.listen),
   });
   const httpsPort = await open("https", secure, https.host, https.port);
   let httpPort: number | undefined;
@@ -103,18 +104,6 @@ export function portError(what: string, host: string, port: number, cause: unkno
 }
 
 /** Tells browsers to insist on HTTPS (RFC 6797), on answers over HTTPS alone. */
-function withHsts(config: Config, events: ListenerEvents): ListenerEvents {
-  const { hsts } = config.listen;
-  if (hsts === undefined) return events;
-  const field = ["strict-transport-security", `max-age=${Math.floor(hsts.maxAge / 1000)}`];
-  return {
-    upgrade: events.upgrade,
-    exchange(exchange) {
-      const { respond, open } = exchange;
-      exchange.respond = (status, fields, body, trailers) =>
-        respond.call(exchange, status, [...fields, ...field], body, trailers);
-      exchange.open = (status, fields) => open.call(exchange, status, [...fields, ...field]);
-      events.exchange(exchange);
-    },
-  };
+function hstsFields({ hsts }: Config["listen"]): readonly string[] {
+  return hsts === undefined ? [] : ["strict-transport-security", `max-age=${Math.floor(hsts.maxAge / 1000)}`];
 }

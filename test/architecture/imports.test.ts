@@ -7,6 +7,7 @@ const src = path.resolve(import.meta.dirname, "../../src");
 /** What each folder of src/ may import of ours. A star stands for everything. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   schema: [],
+  http2: [],
   config: [],
   rpc: ["schema"],
   codec: ["schema"],
@@ -17,8 +18,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   store: ["telemetry"],
   filter: ["rpc", "schema", "telemetry", "expression", "store"],
   composition: ["rpc", "schema"],
-  upstream: ["rpc", "schema", "telemetry"],
-  frontend: ["rpc", "schema", "codec", "route", "transcode", "telemetry"],
+  upstream: ["rpc", "schema", "telemetry", "http2"],
+  frontend: ["rpc", "schema", "codec", "route", "transcode", "telemetry", "http2"],
   admin: ["telemetry", "rpc"],
   gateway: ["*"],
   cli: ["config", "gateway", "schema", "openapi"],

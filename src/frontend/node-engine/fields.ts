@@ -1,9 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { Fields } from "../fields.ts";
 
-/** Bytes that a field counts for: name, value and the overhead of RFC 9113 6.5.2. */
-const overhead = 32;
-
 /** What Node gives as raw headers, as fields: lower case, without pseudo-headers, cookie crumbs joined (RFC 9113 8.2.3). */
 export function fieldsFromRaw(raw: readonly string[]): string[] {
   const fields: string[] = [];
@@ -24,18 +21,19 @@ export function fieldsFromRaw(raw: readonly string[]): string[] {
   return fields;
 }
 
-/** The size of a field list as HTTP/2 counts it. */
-export function fieldsSize(fields: Fields): number {
-  let size = 0;
-  for (let i = 0; i < fields.length; i += 2) {
-    size += (fields[i] as string).length + (fields[i + 1] as string).length + overhead;
-  }
-  return size;
+/**
+ * Fields in the form that Node's `respond` and `writeHead` take; repeated names become lists.
+ *
+ * @param always what goes with every answer
+ */
+export function outgoing(fields: Fields, always: Fields): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = Object.create(null);
+  append(headers, fields);
+  append(headers, always);
+  return headers;
 }
 
-/** Fields in the form that Node's `respond` and `writeHead` take; repeated names become lists. */
-export function outgoing(fields: Fields): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = Object.create(null);
+function append(headers: OutgoingHttpHeaders, fields: Fields): void {
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
@@ -44,5 +42,4 @@ export function outgoing(fields: Fields): OutgoingHttpHeaders {
     else if (Array.isArray(before)) before.push(value);
     else headers[name] = [String(before), value];
   }
-  return headers;
 }

@@ -10,10 +10,12 @@ const drainable = 64 * 1024;
 
 export interface Http1Options {
   readonly bodyIdleMs: number;
+  /** Sent with every answer. */
+  readonly answerFields: Fields;
   /** The client waits for a `100 Continue` before it sends its body (RFC 9110 10.1.1). */
   readonly expectsContinue: boolean;
   /** The listener wants its connections to end. */
-  readonly draining: () => boolean;
+  readonly ending: () => boolean;
 }
 
 /** An exchange over http/1.1, by node:http. */
@@ -27,7 +29,8 @@ export class Http1Exchange implements Exchange {
   readonly #response: ServerResponse;
   readonly #bodyIdleMs: number;
   readonly #declared: number | undefined;
-  readonly #draining: () => boolean;
+  readonly #ending: () => boolean;
+  readonly #answerFields: Fields;
   #continued: boolean;
   #answered = false;
   #finished = false;
@@ -39,7 +42,7 @@ export class Http1Exchange implements Exchange {
     response: ServerResponse,
     head: RequestHead,
     peer: Peer,
-    { bodyIdleMs, expectsContinue, draining }: Http1Options,
+    { bodyIdleMs, answerFields, expectsContinue, ending }: Http1Options,
   ) {
     this.#request = request;
     this.#response = response;
@@ -47,7 +50,8 @@ export class Http1Exchange implements Exchange {
     this.peer = peer;
     this.#bodyIdleMs = bodyIdleMs;
     this.#continued = !expectsContinue;
-    this.#draining = draining;
+    this.#ending = ending;
+    this.#answerFields = answerFields;
     const length = field(head.fields, "content-length");
     this.#declared = length === undefined ? undefined : Number(length);
     this.hasBody = field(head.fields, "transfer-encoding") !== undefined || (this.#declared ?? 0) > 0;
@@ -89,7 +93,7 @@ export class Http1Exchange implements Exchange {
     this.#answered = true;
     const response = this.#response;
     if (response.destroyed) return;
-    const headers = outgoing(fields);
+    const headers = outgoing(fields, this.#answerFields);
     if (status !== 204 && status !== 304) headers["content-length"] = body?.length ?? 0;
     if (this.#mustClose()) headers.connection = "close";
     response.writeHead(status, headers);
@@ -102,7 +106,7 @@ export class Http1Exchange implements Exchange {
   open(status: number, fields: Fields): BodyWriter {
     this.#answered = true;
     const response = this.#response;
-    const headers = outgoing(fields);
+    const headers = outgoing(fields, this.#answerFields);
     if (this.#mustClose()) headers.connection = "close";
     const bodyless = this.head.method === "HEAD";
     if (!response.destroyed) {
@@ -123,7 +127,7 @@ export class Http1Exchange implements Exchange {
       },
       end: (trailers) => {
         this.#finished = true;
-        if (trailers !== undefined && this.#takesTrailers()) response.addTrailers(outgoing(trailers));
+        if (trailers !== undefined && this.#takesTrailers()) response.addTrailers(outgoing(trailers, []));
         if (!response.destroyed) response.end();
         this.#dropUnreadBody();
       },
@@ -150,7 +154,7 @@ export class Http1Exchange implements Exchange {
 
   /** A body that nobody will read to its end leaves the connection unusable. */
   #mustClose(): boolean {
-    return this.#draining() || this.#leavesBody();
+    return this.#ending() || this.#leavesBody();
   }
 
   #leavesBody(): boolean {

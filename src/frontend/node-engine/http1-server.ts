@@ -1,23 +1,13 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { Code, type Peer } from "#rpc";
+import { Code } from "#rpc";
+import type { Connection, Engine, EngineOptions } from "../engine.ts";
 import type { RequestHead } from "../exchange.ts";
-import { type Fields, field } from "../fields.ts";
-import type { ListenerEvents, ListenerLimits } from "../listener.ts";
+import { field } from "../fields.ts";
+import { checkHead, isRefusal } from "../head.ts";
+import { type Refusal, rawAnswer, rawRefusal, refusalBody, refusalFields } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
-import { checkHead, isRefusal } from "./head.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
-import { type Refusal, rawRefusal, refusalBody, refusalFields } from "./refusal.ts";
-
-export interface Http1ServerOptions {
-  readonly scheme: "https" | "http";
-  readonly limits: ListenerLimits;
-  readonly events: ListenerEvents;
-  readonly draining: () => boolean;
-  readonly peerOf: (socket: Duplex) => Peer;
-  /** Called with +1 and -1 around each exchange. */
-  readonly count: (change: 1 | -1) => void;
-}
 
 const parserRefusals: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: {
@@ -55,28 +45,35 @@ const noTunnels: Refusal = {
   reason: "method_not_allowed",
 };
 
-/** A node:http server that never listens by itself: the listener hands it the sockets that speak http/1.1. */
-export function createHttp1Server(options: Http1ServerOptions): http.Server {
-  const { limits, events, draining, count } = options;
+/** http/1.1 by a node:http server that never listens by itself. */
+export function createHttp1Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
+  const connections = new WeakMap<Duplex, Connection>();
+  let ending = false;
 
-  const headOf = (request: IncomingMessage): RequestHead | Refusal =>
+  const connectionOf = (socket: Duplex): Connection => {
+    const connection = connections.get(socket);
+    if (connection === undefined) throw new Error("a socket that was not handed over");
+    return connection;
+  };
+  const headOf = (request: IncomingMessage, connection: Connection): RequestHead | Refusal =>
     checkHead(
       {
         method: request.method ?? "",
-        scheme: options.scheme,
         authority: undefined,
         target: request.url ?? "",
         fields: fieldsFromRaw(request.rawHeaders),
       },
+      connection,
       limits,
     );
 
   const onRequest = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
-    const head = headOf(request);
+    const connection = connectionOf(request.socket);
+    const head = headOf(request, connection);
     if (isRefusal(head)) {
       const body = refusalBody(head);
       response.writeHead(head.status, {
-        ...outgoing(refusalFields(head)),
+        ...outgoing(refusalFields(head), answerFields),
         "content-length": body.length,
         connection: "close",
       });
@@ -86,10 +83,11 @@ export function createHttp1Server(options: Http1ServerOptions): http.Server {
     count(1);
     response.once("close", () => count(-1));
     events.exchange(
-      new Http1Exchange(request, response, head, options.peerOf(request.socket), {
+      new Http1Exchange(request, response, head, connection.peer, {
         bodyIdleMs: limits.bodyIdleMs,
+        answerFields,
         expectsContinue,
-        draining,
+        ending: () => ending,
       }),
     );
   };
@@ -108,27 +106,29 @@ export function createHttp1Server(options: Http1ServerOptions): http.Server {
   server.on("request", (request, response) => onRequest(request, response, false));
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
   server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
-    socket.end(rawRefusal(noTunnels, "Method Not Allowed"));
+    socket.end(rawRefusal(noTunnels, answerFields));
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, firstBytes: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const head = headOf(request);
+    const connection = connectionOf(socket);
+    const head = headOf(request, connection);
     if (isRefusal(head)) {
-      socket.end(rawRefusal(head, http.STATUS_CODES[head.status] ?? ""));
+      socket.end(rawRefusal(head, answerFields));
       return;
     }
     if (field(head.fields, "upgrade")?.toLowerCase() !== "websocket") {
-      socket.end(rawRefusal(notWebSocket, "Bad Request"));
+      socket.end(rawRefusal(notWebSocket, answerFields));
       return;
     }
     events.upgrade({
       head,
-      peer: options.peerOf(socket),
+      peer: connection.peer,
       startedAt: performance.now(),
       request,
       socket,
       firstBytes,
-      refuse: (status, fields, body) => socket.end(rawAnswer(status, fields, body ?? new Uint8Array(0))),
+      refuse: (status, fields, body) =>
+        socket.end(rawAnswer(status, [...fields, ...answerFields], body ?? new Uint8Array(0))),
     });
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -137,19 +137,26 @@ export function createHttp1Server(options: Http1ServerOptions): http.Server {
       return;
     }
     const refusal = parserRefusals[error.code ?? ""] ?? malformed;
-    socket.end(rawRefusal(refusal, http.STATUS_CODES[refusal.status] ?? ""));
+    socket.end(rawRefusal(refusal, answerFields));
     socket.once("finish", () => socket.destroy());
   });
   // Node starts its check for slow heads when a server listens; this one gets its sockets from another.
   server.emit("listening");
-  return server;
-}
 
-function rawAnswer(status: number, fields: Fields, body: Uint8Array): Buffer {
-  let head = `HTTP/1.1 ${status} ${http.STATUS_CODES[status] ?? ""}\r\n`;
-  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
-  return Buffer.concat([
-    Buffer.from(`${head}content-length: ${body.length}\r\nconnection: close\r\n\r\n`),
-    body,
-  ]);
+  return {
+    serve(connection) {
+      connections.set(connection.socket, connection);
+      server.emit("connection", connection.socket);
+      // What was put back waits for the socket to flow.
+      connection.socket.resume();
+    },
+    async announceEnd() {
+      ending = true;
+      server.closeIdleConnections();
+    },
+    async end() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }

@@ -13,6 +13,12 @@ const resetCodes: Readonly<Record<ResetCause, number>> = {
   protocol: constants.NGHTTP2_PROTOCOL_ERROR,
 };
 
+export interface Http2Options {
+  readonly bodyIdleMs: number;
+  /** Sent with every answer. */
+  readonly answerFields: Fields;
+}
+
 /** An exchange over one stream of node:http2, by its raw stream API. */
 export class Http2Exchange implements Exchange {
   readonly httpVersion = "2";
@@ -22,6 +28,7 @@ export class Http2Exchange implements Exchange {
   readonly hasBody: boolean;
   readonly #stream: ServerHttp2Stream;
   readonly #bodyIdleMs: number;
+  readonly #answerFields: Fields;
   #answered = false;
   #finished = false;
   #gone = false;
@@ -30,12 +37,18 @@ export class Http2Exchange implements Exchange {
   #awaitsTrailers = false;
   #onTrailersSent: (() => void) | undefined;
 
-  constructor(stream: ServerHttp2Stream, head: RequestHead, peer: Peer, bodyIdleMs: number) {
+  constructor(
+    stream: ServerHttp2Stream,
+    head: RequestHead,
+    peer: Peer,
+    { bodyIdleMs, answerFields }: Http2Options,
+  ) {
     this.#stream = stream;
     this.head = head;
     this.peer = peer;
     this.hasBody = !stream.endAfterHeaders;
     this.#bodyIdleMs = bodyIdleMs;
+    this.#answerFields = answerFields;
     stream.on("error", () => {});
     stream.on("close", () => {
       if (this.#finished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
@@ -74,7 +87,7 @@ export class Http2Exchange implements Exchange {
     this.#answered = true;
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    const headers = outgoing(fields);
+    const headers = outgoing(fields, this.#answerFields);
     headers[":status"] = status;
     const bodyless = this.head.method === "HEAD" || body === undefined || body.length === 0;
     if (trailers === undefined && status !== 204 && status !== 304)
@@ -93,7 +106,7 @@ export class Http2Exchange implements Exchange {
   open(status: number, fields: Fields): BodyWriter {
     this.#answered = true;
     const stream = this.#stream;
-    const headers = outgoing(fields);
+    const headers = outgoing(fields, this.#answerFields);
     headers[":status"] = status;
     const bodyless = this.head.method === "HEAD" || [204, 205, 304].includes(status);
     if (!stream.destroyed && !stream.closed) {
@@ -138,7 +151,7 @@ export class Http2Exchange implements Exchange {
     this.#trailers = trailers;
     this.#awaitsTrailers = true;
     this.#stream.once("wantTrailers", () => {
-      this.#stream.sendTrailers(outgoing(this.#trailers ?? []));
+      this.#stream.sendTrailers(outgoing(this.#trailers ?? [], []));
       this.#awaitsTrailers = false;
       this.#onTrailersSent?.();
     });

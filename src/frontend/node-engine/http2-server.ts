@@ -1,26 +1,16 @@
 import http2, {
   constants,
-  type Http2Server,
+  type Http2Session,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { Duplex } from "node:stream";
-import { Code, type Peer } from "#rpc";
-import type { ListenerEvents, ListenerLimits } from "../listener.ts";
+import { Code } from "#rpc";
+import type { Connection, Engine, EngineOptions } from "../engine.ts";
+import { checkHead, isRefusal } from "../head.ts";
+import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
-import { checkHead, isRefusal } from "./head.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
-import { type Refusal, refusalBody, refusalFields } from "./refusal.ts";
-
-export interface Http2ServerOptions {
-  readonly scheme: "https" | "http";
-  readonly limits: ListenerLimits;
-  readonly events: ListenerEvents;
-  readonly peerOf: (socket: Duplex) => Peer;
-  /** Called with +1 and -1 around each exchange. */
-  readonly count: (change: 1 | -1) => void;
-}
 
 /** Windows at the edge: a stream may send 64 KiB ahead, a connection 1 MiB. */
 const streamWindow = 64 * 1024;
@@ -33,9 +23,15 @@ const noTunnels: Refusal = {
   reason: "method_not_allowed",
 };
 
-/** A node:http2 server that never listens by itself: the listener hands it the sockets that speak HTTP/2. */
-export function createHttp2Server(options: Http2ServerOptions): Http2Server {
-  const { limits, events, scheme, count } = options;
+/** Time for clients to hear of the coming end before their last stream number is fixed, in milliseconds. */
+const noticeMs = 500;
+
+/** HTTP/2 by a node:http2 server that never listens by itself. */
+export function createHttp2Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
+  const connections = new WeakMap<Http2Session, Connection>();
+  const sessions = new Set<ServerHttp2Session>();
+  let handedOver: Connection | undefined;
+  let ending = false;
   const server = http2.createServer({
     maxHeaderListPairs: limits.headerCount * 2 + 8,
     maxSessionInvalidFrames: 100,
@@ -52,12 +48,22 @@ export function createHttp2Server(options: Http2ServerOptions): Http2Server {
     session.setLocalWindowSize(connectionWindow);
     closeWhenIdle(session, limits.idleMs);
     session.on("error", () => session.destroy());
+    // Node makes the session while it is handed the socket, and shows it a proxy of that alone.
+    if (handedOver !== undefined) connections.set(session, handedOver);
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+    if (ending) session.close();
   });
   server.on("sessionError", () => {});
 
   server.on(
     "stream",
     (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
+      const connection = stream.session === undefined ? undefined : connections.get(stream.session);
+      if (connection === undefined) {
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+        return;
+      }
       const method = headers[":method"] ?? "";
       const head =
         method === "CONNECT"
@@ -65,18 +71,18 @@ export function createHttp2Server(options: Http2ServerOptions): Http2Server {
           : checkHead(
               {
                 method,
-                scheme,
                 authority: headers[":authority"],
                 target: headers[":path"] ?? "",
                 fields: fieldsFromRaw(raw),
               },
+              connection,
               limits,
             );
       if (isRefusal(head)) {
         const body = refusalBody(head);
         stream.on("error", () => {});
         stream.respond({
-          ...outgoing(refusalFields(head)),
+          ...outgoing(refusalFields(head), answerFields),
           ":status": head.status,
           "content-length": body.length,
         });
@@ -86,11 +92,54 @@ export function createHttp2Server(options: Http2ServerOptions): Http2Server {
       }
       count(1);
       stream.once("close", () => count(-1));
-      const peer = options.peerOf(stream.session?.socket ?? stream);
-      events.exchange(new Http2Exchange(stream, head, peer, limits.bodyIdleMs));
+      events.exchange(
+        new Http2Exchange(stream, head, connection.peer, { bodyIdleMs: limits.bodyIdleMs, answerFields }),
+      );
     },
   );
-  return server;
+
+  return {
+    serve(connection) {
+      handedOver = connection;
+      server.emit("connection", connection.socket);
+      handedOver = undefined;
+    },
+    async announceEnd() {
+      ending = true;
+      await Promise.all([...sessions].map(announceEnd));
+    },
+    async end() {
+      await Promise.all([...sessions].map(closeSession));
+    },
+  };
+}
+
+/**
+ * A first GOAWAY that promises to take every stream, so that none that is on its way is lost (RFC 9113 6.8). Resolves
+ * when the client has heard of it.
+ */
+function announceEnd(session: ServerHttp2Session): Promise<void> {
+  if (session.closed || session.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const close = (): void => {
+      clearTimeout(timer);
+      session.close();
+      resolve();
+    };
+    const timer = setTimeout(close, noticeMs);
+    session.once("close", close);
+    session.goaway(0, 2 ** 31 - 1);
+    // The answer to a ping comes after every stream that the client opened before it heard.
+    session.ping(() => setImmediate(close));
+  });
+}
+
+function closeSession(session: ServerHttp2Session): Promise<void> {
+  if (session.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    session.once("close", () => resolve());
+    session.close();
+  });
 }
 
 /**

@@ -1,4 +1,6 @@
+import { STATUS_CODES } from "node:http";
 import type { Code, Reason } from "#rpc";
+import type { Fields } from "./fields.ts";
 
 /** An answer that the engine itself gives, before there is an exchange to refuse. */
 export interface Refusal {
@@ -19,10 +21,13 @@ export function refusalFields(refusal: Refusal): string[] {
 }
 
 /** A refusal as raw http/1.1, for a socket on which nothing else can be written any more. */
-export function rawRefusal(refusal: Refusal, statusText: string): Buffer {
-  const body = refusalBody(refusal);
-  const fields = refusalFields(refusal);
-  let head = `HTTP/1.1 ${refusal.status} ${statusText}\r\n`;
+export function rawRefusal(refusal: Refusal, always: Fields): Buffer {
+  return rawAnswer(refusal.status, [...refusalFields(refusal), ...always], refusalBody(refusal));
+}
+
+/** A whole answer as raw http/1.1, the last on its connection. */
+export function rawAnswer(status: number, fields: Fields, body: Uint8Array): Buffer {
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
   for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
   return Buffer.concat([
     Buffer.from(`${head}content-length: ${body.length}\r\nconnection: close\r\n\r\n`),

@@ -1,13 +1,14 @@
 import { Code } from "#rpc";
-import type { RequestHead } from "../exchange.ts";
-import { type Fields, fieldValues } from "../fields.ts";
-import type { ListenerLimits } from "../listener.ts";
-import { fieldsSize } from "./fields.ts";
+import type { Connection } from "./engine.ts";
+import type { RequestHead } from "./exchange.ts";
+import { type Fields, fieldsSize, fieldValues } from "./fields.ts";
+import type { ListenerLimits } from "./listener.ts";
 import type { Refusal } from "./refusal.ts";
 
+/** A head as it came, names in lower case. */
 export interface RawHead {
   readonly method: string;
-  readonly scheme: "https" | "http";
+  /** The `:authority` of HTTP/2. */
   readonly authority: string | undefined;
   readonly target: string;
   readonly fields: Fields;
@@ -21,7 +22,11 @@ function malformed(message: string): Refusal {
 }
 
 /** Checks a head against the limits and against what every route relies on. */
-export function checkHead(raw: RawHead, limits: ListenerLimits): RequestHead | Refusal {
+export function checkHead(
+  raw: RawHead,
+  connection: Connection,
+  limits: ListenerLimits,
+): RequestHead | Refusal {
   if (raw.target.length > limits.targetBytes) {
     return {
       status: 414,
@@ -48,7 +53,7 @@ export function checkHead(raw: RawHead, limits: ListenerLimits): RequestHead | R
   if (!raw.target.startsWith("/") && !(raw.target === "*" && raw.method === "OPTIONS")) {
     return malformed("the request target must be a path");
   }
-  return { method: raw.method, scheme: raw.scheme, authority, target: raw.target, fields: raw.fields };
+  return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields: raw.fields };
 }
 
 export function isRefusal(head: RequestHead | Refusal): head is Refusal {
