@@ -101,7 +101,7 @@ test("only the front end, the admin, the upstreams and the shared store touch so
     "@grpc/grpc-js",
     "ioredis",
   ];
-  const at = ["frontend", "admin", "upstream", "store"];
+  const at = ["frontend", "admin", "upstream", "store", "http2"];
   // Fetching keys is authentication's own errand, asking an authorization service another, and `dragoman call` is a client.
   const errands = [path.join("filter", "authn"), path.join("filter", "ext-authz"), path.join("cli", "call")];
   const broken = imports.filter(
