@@ -15,6 +15,8 @@ export interface CallBase {
   /** Aborted when the caller is gone or the deadline has passed; its reason is an RpcError. */
   readonly signal: AbortSignal;
   readonly context: Context;
+  /** Present when the innermost handler writes the answer itself: fields for its head, to add before it is called. */
+  readonly head?: Metadata;
 }
 
 /** One request, one response. */

@@ -50,6 +50,7 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
     const admitted = isAdmitted(demands, standings);
     count(demands, standings, admitted);
     if (!admitted) return Promise.reject(refusal(demands, standings, fields));
+    if (call.head !== undefined) addLimitFields(call.head, fields, demands, standings);
     const perRequest = call.kind === "unary" ? [] : perMessage(asked, policies, "requests");
     const counted =
       call.kind === "unary" || perRequest.length === 0

@@ -1,8 +1,9 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Readable, Writable } from "node:stream";
-import type { Peer } from "#rpc";
+import type { Metadata, Peer } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
+import { field } from "../fields.ts";
 
 /** What the proxy library looks at besides the stream itself. */
 interface RequestParts {
@@ -51,9 +52,15 @@ export function socketOf(encrypted: boolean, peer: Peer): object {
  * An exchange's answer in the form of Node's, as far as the proxy library uses it.
  *
  * @param cors the policy that speaks in place of the upstream's own
+ * @param head fields of the gateway's beside those of the upstream
  */
-export function responseOf(exchange: Exchange, requestId: string, cors: Cors | undefined): ServerResponse {
-  return new ForwardedResponse(exchange, requestId, cors) as Writable as ServerResponse;
+export function responseOf(
+  exchange: Exchange,
+  requestId: string,
+  cors: Cors | undefined,
+  head: Metadata | undefined,
+): ServerResponse {
+  return new ForwardedResponse(exchange, requestId, cors, head) as Writable as ServerResponse;
 }
 
 /** Fields of one connection, or set by the gateway. */
@@ -79,10 +86,12 @@ class ForwardedResponse extends Writable {
   readonly #exchange: Exchange;
   readonly #fields: string[];
   readonly #hasCors: boolean;
+  readonly #head: Metadata | undefined;
   #writer: BodyWriter | undefined;
 
-  constructor(exchange: Exchange, requestId: string, cors: Cors | undefined) {
+  constructor(exchange: Exchange, requestId: string, cors: Cors | undefined, head: Metadata | undefined) {
     super();
+    this.#head = head;
     this.#exchange = exchange;
     this.#fields = ["x-request-id", requestId, ...(cors?.fields(exchange.head) ?? [])];
     this.#hasCors = cors !== undefined;
@@ -126,10 +135,21 @@ class ForwardedResponse extends Writable {
     }
   }
 
+  /** Lists go on in another line (RFC 9110 5.3); of what is no list, the upstream's stays. */
+  #addHead(): void {
+    for (const [name, value] of this.#head ?? []) {
+      if (!name.startsWith("x-ratelimit-") || field(this.#fields, name) === undefined)
+        this.#fields.push(name, value);
+    }
+  }
+
   /** Undefined for what is no final status: after a 101 the library writes what is no body of ours. */
   #open(): BodyWriter | undefined {
     if (this.statusCode < 200) return undefined;
-    this.#writer ??= this.#exchange.open(this.statusCode, this.#fields);
+    if (this.#writer === undefined) {
+      this.#addHead();
+      this.#writer = this.#exchange.open(this.statusCode, this.#fields);
+    }
     return this.#writer;
   }
 }

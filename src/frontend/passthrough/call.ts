@@ -50,6 +50,7 @@ export function passThroughCall(
     context,
     request,
     carrier,
+    head: new Metadata(),
   };
 }
 

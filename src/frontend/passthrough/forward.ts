@@ -74,7 +74,7 @@ async function forwardExchange(
   const headers = requestHeaders(exchange.head.fields, exchange.head, call);
   await proxy.web(
     requestOf(exchange, headers, call.context.peer),
-    responseOf(exchange, call.context.requestId, cors),
+    responseOf(exchange, call.context.requestId, cors, call.head),
     {
       hostname: target.host,
       port: target.port,

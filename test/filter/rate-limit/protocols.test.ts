@@ -1,4 +1,5 @@
-import type { IncomingHttpHeaders } from "node:http";
+import http, { type IncomingHttpHeaders } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
@@ -233,4 +234,58 @@ test("the older fields when so configured", async () => {
     "x-ratelimit-reset": "3600",
   });
   expect(headers.ratelimit).toBeUndefined();
+});
+
+describe("paths that are passed through", () => {
+  let pages: http.Server;
+  let port: number;
+  beforeAll(async () => {
+    pages = http.createServer((request, response) => {
+      const own =
+        request.url === "/own" ? { ratelimit: '"pages";r=3;t=9', "x-ratelimit-remaining": "3" } : {};
+      response.writeHead(200, own).end("page");
+    });
+    await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
+    port = (pages.address() as AddressInfo).port;
+  });
+  afterAll(async () => {
+    const closed = new Promise((resolve) => pages.close(resolve));
+    pages.closeAllConnections();
+    await closed;
+  });
+
+  const open = (more: object = {}): Promise<TestGateway> =>
+    testGateway(
+      { "t.proto": proto },
+      {
+        upstreams: { pages: `http://127.0.0.1:${port}` },
+        limits: {
+          few: { key: "peer.ip", rate: "1/h", burst: 3 },
+          tenants: { key: "request.header['x-tenant']", rate: "1/h", burst: 2 },
+        },
+        routes: [{ match: "* /**", public: true, limit: ["few", "tenants"] }],
+        ...more,
+      },
+    );
+  const headers = { "x-tenant": "a" };
+
+  test("are limited by what their requests say, and tell how callers stand", async () => {
+    await using at = await open();
+    const first = await ask(at, { path: "/page", headers });
+    expect(first).toMatchObject({ status: 200, text: "page" });
+    expect(first.headers.ratelimit).toBe('"few";r=2;t=7200, "tenants";r=1;t=3600');
+    expect(await ask(at, { path: "/page" })).toMatchObject({ status: 403 });
+    const own = await ask(at, { path: "/own", headers });
+    expect(own.headers.ratelimit).toMatch(/^"pages";r=3;t=9, "few";r=1;t=3600, "tenants";r=0;t=\d+$/);
+    expect(await ask(at, { path: "/page", headers })).toMatchObject({
+      status: 429,
+      headers: { "x-dragoman-reason": "rate_limited", ratelimit: expect.stringMatching(/^"tenants";r=0/) },
+    });
+  });
+
+  test("keep the older fields of their upstream", async () => {
+    await using at = await open({ defaults: { limitFields: "legacy" } });
+    const own = await ask(at, { path: "/own", headers });
+    expect(own.headers).toMatchObject({ "x-ratelimit-remaining": "3", "x-ratelimit-limit": "2" });
+  });
 });

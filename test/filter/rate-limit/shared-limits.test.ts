@@ -129,7 +129,7 @@ describe.skipIf(!hasRedis)(`limits by a shared store${needsRedis}`, () => {
     using at = await open();
     const key = newKey();
     await redis.client.set(`t:limit:l:${key}`, "hello");
-    expect(await passes(at.shared, 9, [demand("l", key)])).toBe(7);
+    expect(await passes(at.shared, 9, [demand("l", key, { onStoreDown: "deny" })])).toBe(7);
   });
 
   describe("that is", () => {
