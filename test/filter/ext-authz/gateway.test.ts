@@ -280,6 +280,18 @@ describe("decisions are remembered", () => {
     expect(pdp.asked).toHaveLength(1);
   });
 
+  test("what is allowed of one method is not allowed of another, whatever the key", async () => {
+    const cache = { ttl: "1m", key: ["caller.sub"] };
+    await using at = await start({ grpc: pdp.address, timeout: "1s", cache });
+    using client = at.connect();
+    await client.request({ path: "/v1/a", headers: headers("allow") });
+    await client.request({ method: "POST", path: "/v1/chat:talk", headers: headers("deny"), body: "{}" });
+    expect(pdp.asked.map(({ attributes }) => attributes.contextExtensions.method)).toEqual([
+      "t.v1.Shop/Get",
+      "t.v1.Shop/Chat",
+    ]);
+  });
+
   test("a key that cannot be is told with its place", async () => {
     const started = start({ grpc: pdp.address, cache: { ttl: "1m", key: ["caller.sub", "calller.sub"] } });
     await expect(started).rejects.toMatchObject({
