@@ -2,7 +2,7 @@ import { type CelInput, type CelMap, celMap } from "@bufbuild/cel";
 import { type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Call, CallBase, Principal } from "#rpc";
+import type { Call, CallBase, PeerCertificate, Principal } from "#rpc";
 import { normalizedPath } from "./normalized-path.ts";
 import { type RecordReader, RecordView } from "./record-view.ts";
 
@@ -110,10 +110,36 @@ const method: RecordReader<CallBase> = {
 
 const peer: RecordReader<CallBase> = {
   read({ context }, name) {
-    if (name === "ip") return context.peer.address;
-    return name === "port" ? BigInt(context.peer.port) : undefined;
+    switch (name) {
+      case "ip":
+        return context.peer.address;
+      case "port":
+        return BigInt(context.peer.port);
+      case "certificate":
+        return context.peer.certificate === undefined
+          ? undefined
+          : celMap(new RecordView(context.peer.certificate, certificate));
+      default:
+        return undefined;
+    }
   },
-  names: () => ["ip", "port"],
+  names: () => ["ip", "port", "certificate"],
+};
+
+const certificate: RecordReader<PeerCertificate> = {
+  read({ subject, subjectAltNames, fingerprint256 }, name) {
+    switch (name) {
+      case "subject":
+        return subject;
+      case "subject_alt_names":
+        return subjectAltNames;
+      case "fingerprint":
+        return fingerprint256;
+      default:
+        return undefined;
+    }
+  },
+  names: () => ["subject", "subject_alt_names", "fingerprint"],
 };
 
 const request: RecordReader<CallBase> = {

@@ -28,7 +28,18 @@ export const variables: ReadonlyMap<string, Type> = new Map<string, Type>([
     "method",
     record("method", { name: STRING, service: STRING, package: STRING, route: STRING }, { key: "name" }),
   ],
-  ["peer", record("peer", { ip: STRING, port: INT })],
+  [
+    "peer",
+    record("peer", {
+      ip: STRING,
+      port: INT,
+      certificate: record("peer.certificate", {
+        subject: STRING,
+        subject_alt_names: listType(STRING),
+        fingerprint: STRING,
+      }),
+    }),
+  ],
   [
     "request",
     record("request", {

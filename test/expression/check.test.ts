@@ -24,7 +24,7 @@ const table: readonly (readonly [text: string, message: string, offset?: number]
     "there is no calller; an expression may name caller, method, peer, request, path, input",
   ],
   ["true && x", "there is no x; an expression may name caller, method, peer, request, path, input", 8],
-  ["peer.adress == 'a'", "peer has no adress; it has ip, port", 4],
+  ["peer.adress == 'a'", "peer has no adress; it has ip, port, certificate", 4],
   ["method.nme == 'a'", "method has no nme; it has name, service, package, route", 6],
   [
     "request.headers['a'] == ''",
@@ -56,7 +56,7 @@ const table: readonly (readonly [text: string, message: string, offset?: number]
   ["input.total[0]", "int cannot be indexed"],
   ["input.lines['a'].quantity == 1", "a list is indexed by int, and not by string"],
   ["input.labels[1] == ''", "a map(string, string) is indexed by string"],
-  ["peer['adress'] == ''", "peer has no adress; it has ip, port"],
+  ["peer['adress'] == ''", "peer has no adress; it has ip, port, certificate"],
   ["input.kind == shop.v1.Kind.KIND_BOOK", "there is no shop.v1.Kind.KIND_BOOK in the request", 26],
   ["input.main == shop.v1.Lime{}", "there is no message shop.v1.Lime in the request", 14],
   ["input.main == shop.v1.Line{product: 'a'}", "shop.v1.Line has no field product", 14],

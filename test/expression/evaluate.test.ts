@@ -144,6 +144,21 @@ test("of whom nothing is known, no rule about the caller holds", () => {
   expect(compileExpression("!has(caller.sub)", { result: "bool" }).program?.evaluate(anonymous)).toBe(true);
 });
 
+test("a certificate is there for those who have shown one", () => {
+  const certificate = {
+    subject: "CN=orders",
+    subjectAltNames: ["DNS:orders.test"],
+    fingerprint256: "ab",
+    pem: "",
+  };
+  const shown = makeCall({ context: { peer: { address: "192.0.2.1", port: 1, certificate } } });
+  const text =
+    "peer.certificate.subject == 'CN=orders' && 'DNS:orders.test' in peer.certificate.subject_alt_names && peer.certificate.fingerprint == 'ab'";
+  const { program } = compileExpression(text, { result: "bool" });
+  expect(program?.evaluate(new CallVariables(shown))).toBe(true);
+  expect(() => program?.evaluate(new CallVariables(makeCall()))).toThrow(EvaluationError);
+});
+
 describe("what an evaluation looks at is bounded", () => {
   const many = (count: number) => ({ tags: Array.from({ length: count }, (_, index) => `t${index}`) });
   const run = (text: string, json: JsonValue) => {

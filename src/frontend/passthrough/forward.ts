@@ -145,17 +145,14 @@ const replaced: ReadonlySet<string> = new Set([
 
 function requestHeaders(fields: Fields, head: Exchange["head"], call: Call): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
-  const keepsCredentials = call.header.has("authorization");
   // Read here, not by the library, which would take fields of the gateway's away as well (RFC 9110 7.6.1).
   const named = fieldValues(fields, "connection")
     .join(",")
     .toLowerCase()
     .split(/[\s,]+/);
-  for (let i = 0; i < fields.length; i += 2) {
-    const name = fields[i] as string;
-    const value = fields[i + 1] as string;
+  // As the filters have left it: they take credentials out, and others decide what an upstream hears.
+  for (const [name, value] of call.header) {
     if (replaced.has(name) || named.includes(name)) continue;
-    if (name === "authorization" && !keepsCredentials) continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   }

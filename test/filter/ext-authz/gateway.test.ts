@@ -441,6 +441,37 @@ describe("by HTTP", () => {
   });
 });
 
+test("of a path that is passed through, the upstream gets what the service has made of the header", async () => {
+  const seen: http.IncomingHttpHeaders[] = [];
+  const files = http.createServer((request, response) => {
+    seen.push(request.headers);
+    response.end("file");
+  });
+  await new Promise<void>((resolve) => files.listen(0, "127.0.0.1", resolve));
+  try {
+    await using at = await start(
+      { grpc: pdp.address, timeout: "1s" },
+      {
+        upstreams: { files: `http://127.0.0.1:${(files.address() as AddressInfo).port}` },
+        routes: [{ match: "* /files/**", auth: { external: "pdp" } }],
+      },
+    );
+    using client = at.connect();
+    const more = { "x-role": "user", "x-secret": "s", "x-dragoman-authz-failed-open": "true" };
+    const get = (wanted: string) => client.request({ path: "/files//a", headers: headers(wanted, more) });
+    expect([(await get("mutate")).status, (await get("deny fully")).status]).toEqual([200, 401]);
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).toMatchObject({ "x-role": "admin", "x-dragoman-subject": "ann" });
+    expect(Object.keys(seen[0] ?? {})).not.toContain("x-secret");
+    expect(Object.keys(seen[0] ?? {})).not.toContain("authorization");
+    expect(Object.keys(seen[0] ?? {})).not.toContain("x-dragoman-authz-failed-open");
+    expect(pdp.asked[0]?.attributes.request.http.path).toBe("/files/a");
+  } finally {
+    files.closeAllConnections();
+    files.close();
+  }
+});
+
 test("where nobody is authenticated, the service alone decides", async () => {
   await using at = await start(undefined, {
     auth: { external: { pdp: { grpc: pdp.address, timeout: "1s" } } },
