@@ -53,7 +53,18 @@ export async function startRedis({ args = [], tls: secure }: TestRedisOptions = 
   const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const client = new Redis(socketPath, { retryStrategy: () => 20, maxRetriesPerRequest: null });
   client.on("error", () => {});
-  await until("redis answers", () => client.status === "ready");
+  const stop = async (): Promise<void> => {
+    client.disconnect();
+    child.kill("SIGKILL");
+    await exited;
+    await folder[Symbol.asyncDispose]();
+  };
+  try {
+    await until("redis answers", () => client.status === "ready");
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 
   const pairs = new Set<readonly [Socket, Socket]>();
   let held = false;
@@ -104,10 +115,7 @@ export async function startRedis({ args = [], tls: secure }: TestRedisOptions = 
     mend: () => listen(port),
     async [Symbol.asyncDispose]() {
       if (way.listening) await cut();
-      client.disconnect();
-      child.kill("SIGKILL");
-      await exited;
-      await folder[Symbol.asyncDispose]();
+      await stop();
     },
   };
 }
