@@ -20,7 +20,11 @@ function asksOnly({ any, scopes, allow, external }: NonNullable<RouteConfig["aut
 /** Checks that what is named exists, and that what is said fits together. */
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
-  const closed = config.issuers.size > 0;
+  const closed = config.providers.length > 0;
+  for (const name of config.apiKeys.keys()) {
+    if (config.issuers.has(name))
+      problems.push({ message: `an issuer is named ${name} too`, path: ["auth", "keys", name] });
+  }
   for (const [index, source] of config.schema.entries()) {
     if (source.kind === "reflection" && config.upstreams.get(source.upstream)?.kind !== "grpc") {
       problems.push({
@@ -49,12 +53,18 @@ export function checkReferences(config: Config): CheckProblem[] {
     }
     checkCounted(config, route, at, problems);
     for (const [position, name] of (route.auth?.any ?? []).entries()) {
-      if (!config.issuers.has(name)) {
+      if (!config.providers.includes(name)) {
         problems.push({ message: `no provider is named ${name}`, path: at("auth", "any", position) });
       }
     }
     if (route.public === true && route.auth !== undefined) {
       problems.push({ message: "a route is either public or has auth", path: at("public") });
+    }
+    if (route.auth?.optional === true && route.auth.scopes.length > 0) {
+      problems.push({
+        message: "nobody has scopes who need not say who he is: leave out optional or scopes",
+        path: at("auth", "optional"),
+      });
     }
     const external = route.auth?.external;
     if (external !== undefined && !config.externals.has(external)) {
@@ -65,7 +75,7 @@ export function checkReferences(config: Config): CheckProblem[] {
     }
     if (route.auth !== undefined && !closed && !asksOnly(route.auth)) {
       problems.push({
-        message: "auth needs a provider: none is configured under auth.issuers",
+        message: "auth needs a provider: none is configured under auth",
         path: at("auth"),
       });
     }
@@ -86,7 +96,7 @@ function checkCounted(
   at: (...rest: (string | number)[]) => readonly (string | number)[],
   problems: CheckProblem[],
 ): void {
-  const isPublic = route.public === true || (config.issuers.size === 0 && route.auth === undefined);
+  const isPublic = route.public === true || (config.providers.length === 0 && route.auth === undefined);
   if (!isPublic) return;
   for (const [position, name] of route.limit.entries()) {
     const limit = config.limits.get(name);

@@ -1,3 +1,4 @@
+import type { ApiKeysConfig, IssuerConfig } from "./auth-schema.ts";
 import type { ExpressionText } from "./expression-text.ts";
 import { type ExternalConfig, externalOf } from "./external-schema.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
@@ -80,6 +81,8 @@ export interface RouteConfig {
         readonly any: readonly string[] | undefined;
         readonly scopes: readonly string[];
         readonly allow: ExpressionText | undefined;
+        readonly optional: boolean;
+        readonly forwardCredentials: boolean;
         /** The name of an authorization service. */
         readonly external: string | undefined;
       }
@@ -111,7 +114,10 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Authorization services. */
   readonly externals: ReadonlyMap<string, ExternalConfig>;
-  readonly issuers: ReadonlyMap<string, Parsed["auth"]["issuers"][string]>;
+  readonly issuers: ReadonlyMap<string, DeepReadonly<IssuerConfig>>;
+  readonly apiKeys: ReadonlyMap<string, DeepReadonly<ApiKeysConfig>>;
+  /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
+  readonly providers: readonly string[];
   readonly limits: ReadonlyMap<string, LimitConfig>;
   readonly store: StoreConfig;
   /** Milliseconds; undefined for never. */
@@ -167,9 +173,16 @@ export function normalizeConfig(
     issuers: new Map(
       Object.entries(parsed.auth.issuers).map(([name, value]) => [
         name,
-        { ...value, jwks: isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
+        { ...value, jwks: value.jwks === undefined || isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
       ]),
     ),
+    apiKeys: new Map(
+      Object.entries(parsed.auth.keys).map(([name, value]) => [
+        name,
+        { ...value, file: resolve(value.file) },
+      ]),
+    ),
+    providers: [...Object.keys(parsed.auth.issuers), ...Object.keys(parsed.auth.keys)],
     limits: new Map(
       Object.entries(parsed.limits).map(([name, limit]) => [
         name,
@@ -203,12 +216,12 @@ export function normalizeConfig(
 }
 
 function authOf(
-  { any, scopes, allow, external }: NonNullable<ParsedConfig["routes"][number]["auth"]>,
+  { any, allow, external, ...rest }: NonNullable<ParsedConfig["routes"][number]["auth"]>,
   path: readonly (string | number)[],
   expressionAt: NormalizeContext["expressionAt"],
 ): NonNullable<RouteConfig["auth"]> {
   const rule = allow === undefined ? undefined : expressionAt([...path, "allow"], allow);
-  return { any, scopes, allow: rule, external };
+  return { any, external, ...rest, allow: rule };
 }
 
 function isUrl(text: string): boolean {

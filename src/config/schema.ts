@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { apiKeysSchema, issuerSchema } from "./auth-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
@@ -152,21 +153,6 @@ const schemaSource = z.union([
   z.strictObject({ reflection: z.string().describe("The upstream to ask by server reflection.") }),
 ]);
 
-const issuer = z
-  .strictObject({
-    issuer: z.string().describe("What the iss of a token must be."),
-    jwks: z.string().describe("Where the keys are: a URL, or a file."),
-    audiences: z.array(z.string()).min(1).describe("Of which a token must name one."),
-    algorithms: z
-      .array(
-        z.enum(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]),
-      )
-      .min(1)
-      .default(["RS256", "ES256"]),
-    skew: duration("How far clocks may differ.").prefault("30s"),
-  })
-  .describe("A provider of JWTs.");
-
 const codes = z.enum([
   "CANCELLED",
   "UNKNOWN",
@@ -230,6 +216,14 @@ const route = z.strictObject({
         .min(1)
         .optional()
         .describe("A rule in CEL over caller, method, peer, request and input, which must hold."),
+      optional: z
+        .boolean()
+        .default(false)
+        .describe("Callers without credentials may call too; bad credentials are refused."),
+      forwardCredentials: z
+        .boolean()
+        .default(false)
+        .describe("The upstream gets the credentials themselves, too."),
       external: z.string().optional().describe("The authorization service that is asked last."),
     })
     .optional(),
@@ -260,7 +254,8 @@ export const configSchema = z.strictObject({
   upstreams: z.record(name, upstream),
   auth: z
     .strictObject({
-      issuers: z.record(name, issuer).default({}),
+      issuers: z.record(name, issuerSchema).default({}),
+      keys: z.record(name, apiKeysSchema).default({}),
       external: z.record(name, externalSchema).default({}),
     })
     .prefault({}),

@@ -200,6 +200,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
       views: {
         routes: () => routeViews((snapshot as Snapshot).plan),
         upstreams: () => upstreamViews(live),
+        keys: () => live.apiKeys,
         config: () => configView(current),
         schema: () => schemaView(snapshot?.plan, problems),
       },

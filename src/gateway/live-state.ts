@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
-import { type IssuerOptions, KeySource, TokenCache, type TrustedIssuer } from "#filter/authn";
+import {
+  type ApiKeyView,
+  IdentityHeaders,
+  type IssuerOptions,
+  KeyRing,
+  KeySource,
+  TokenCache,
+  type TrustedIssuer,
+} from "#filter/authn";
 import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
 import { LoopDelay, Shedder } from "#filter/load-shedding";
 import type { LimitStore } from "#filter/rate-limit";
@@ -41,6 +49,8 @@ export class LiveState {
   #shedding: { readonly delay: LoopDelay; readonly wantedMs: number; readonly shedder: Shedder } | undefined;
   readonly #externals = new Map<string, Kept<LiveExternal>>();
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
+  readonly #keyRings = new Map<string, Kept<KeyRing>>();
+  #identity = new IdentityHeaders();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
   readonly #retiring = new Map<Channel, NodeJS.Timeout>();
@@ -70,8 +80,11 @@ export class LiveState {
       setTimeout(() => authorizer.close(), retireMs).unref();
     });
     const issuers = [...config.issuers].map(
-      ([name, { issuer, jwks, audiences, algorithms, skew }]) =>
-        [name, { name, issuer, jwks, audiences, algorithms, skewMs: skew }] satisfies [string, IssuerOptions],
+      ([name, { issuer, jwks, audiences, algorithms, typ, skew }]) =>
+        [name, { name, issuer, jwks, audiences, algorithms, typ, skewMs: skew }] satisfies [
+          string,
+          IssuerOptions,
+        ],
     );
     const before = [...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join();
     keep(
@@ -83,6 +96,15 @@ export class LiveState {
     // What was verified by other rules has to be verified again.
     if ([...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join() !== before)
       this.#caches.clear();
+    keep(
+      this.#keyRings,
+      [...config.apiKeys].map(([name, { header, file }]) => [name, { name, header, file }] as const),
+      (options) => new KeyRing(options, this.#logger),
+      (ring) => ring.close(),
+    );
+    this.#identity = new IdentityHeaders(
+      new Map([...config.issuers, ...config.apiKeys].map(([name, { forward }]) => [name, forward])),
+    );
   }
 
   upstream(name: string): LiveUpstream {
@@ -113,8 +135,28 @@ export class LiveState {
     return found(this.#externals, name);
   }
 
-  issuers(names: readonly string[]): readonly TrustedIssuer[] {
-    return names.map((name) => found(this.#issuers, name));
+  /** Those of these providers that issue tokens. */
+  issuers(providers: readonly string[]): readonly TrustedIssuer[] {
+    return providers.filter((name) => this.#issuers.has(name)).map((name) => found(this.#issuers, name));
+  }
+
+  /** Those of these providers that have API keys. */
+  keyRings(providers: readonly string[]): readonly KeyRing[] {
+    return providers.filter((name) => this.#keyRings.has(name)).map((name) => found(this.#keyRings, name));
+  }
+
+  /** The headers that API keys come in, of all providers. */
+  get keyHeaders(): readonly string[] {
+    return [...this.#keyRings.values()].map(({ value }) => value.options.header);
+  }
+
+  get apiKeys(): readonly ApiKeyView[] {
+    return [...this.#keyRings.values()].flatMap(({ value }) => value.views);
+  }
+
+  /** What upstreams are told of callers. */
+  get identity(): IdentityHeaders {
+    return this.#identity;
   }
 
   /** The cache of tokens that any of these providers vouches for. */
@@ -136,6 +178,7 @@ export class LiveState {
   async close(graceMs: number): Promise<void> {
     for (const { value } of this.#externals.values()) value.authorizer.close();
     this.#limits.close();
+    for (const { value } of this.#keyRings.values()) value.close();
     this.#shedding?.delay.close();
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),

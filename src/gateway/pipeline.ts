@@ -86,10 +86,18 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
   // Cheap, and before signatures are checked: guessing tokens is limited too.
   if (byPeer.length > 0) filters.push(limiting(byPeer));
   // Establishes who calls; on public methods it only drops what clients claim to be.
-  if (access.kind === "public") filters.push(anonymousFilter);
+  if (access.kind === "public") filters.push(anonymousFilter(live.identity));
   else {
     filters.push(
-      authnFilter({ issuers: live.issuers(access.issuers), cache: live.tokenCache(access.issuers) }),
+      authnFilter({
+        issuers: live.issuers(access.providers),
+        keyRings: live.keyRings(access.providers),
+        keyHeaders: live.keyHeaders,
+        cache: live.tokenCache(access.providers),
+        identity: live.identity,
+        optional: access.optional,
+        forwardCredentials: route?.auth?.forwardCredentials === true,
+      }),
     );
     if (access.scopes.length > 0) filters.push(scopesFilter(access.scopes));
   }

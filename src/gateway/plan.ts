@@ -32,7 +32,9 @@ export type Access =
   /** Callers of these providers who have all of these scopes. */
   | {
       readonly kind: "authenticated";
-      readonly issuers: readonly string[];
+      readonly providers: readonly string[];
+      /** Who shows no credentials may call too. */
+      readonly optional: boolean;
       readonly scopes: readonly string[];
     };
 
@@ -194,24 +196,26 @@ function accessOf(
   problems: Problem[],
 ): Access | undefined {
   const { declared } = method;
-  const all = [...config.issuers.keys()];
+  const all = config.providers;
   if (route.public === true) return { kind: "public" };
   if (route.auth !== undefined && all.length > 0) {
     const scopes = route.auth.scopes.length > 0 ? route.auth.scopes : declared.scopes;
-    return { kind: "authenticated", issuers: route.auth.any ?? all, scopes };
+    return {
+      kind: "authenticated",
+      providers: route.auth.any ?? all,
+      optional: route.auth.optional && scopes.length === 0,
+      scopes,
+    };
   }
   if (declared.scopes.length > 0) {
-    if (all.length > 0) return { kind: "authenticated", issuers: all, scopes: declared.scopes };
-    report(
-      problems,
-      "error",
-      method,
-      "the schema demands scopes, but no provider is configured under auth.issuers",
-    );
+    if (all.length > 0)
+      return { kind: "authenticated", providers: all, optional: false, scopes: declared.scopes };
+    report(problems, "error", method, "the schema demands scopes, but no provider is configured under auth");
     return undefined;
   }
   if (declared.public === true || all.length === 0) return { kind: "public" };
-  if (declared.public === false) return { kind: "authenticated", issuers: all, scopes: [] };
+  if (declared.public === false)
+    return { kind: "authenticated", providers: all, optional: false, scopes: [] };
   report(problems, "error", method, "with auth configured, its route must have auth or say public: true");
   return undefined;
 }
@@ -227,11 +231,12 @@ function planPath(
   const upstream = upstreamOf(config, route, "http");
   if (upstream === undefined) return;
   const access: Access =
-    route.auth === undefined || config.issuers.size === 0
+    route.auth === undefined || config.providers.length === 0
       ? { kind: "public" }
       : {
           kind: "authenticated",
-          issuers: route.auth.any ?? [...config.issuers.keys()],
+          providers: route.auth.any ?? config.providers,
+          optional: route.auth.optional,
           scopes: route.auth.scopes,
         };
   try {

@@ -1,8 +1,9 @@
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, readFileSync } from "node:fs";
 import type { Config } from "#config";
+import { KeyFileError, parseKeyFile } from "#filter/authn";
 import type { Problem } from "#schema";
 
-/** The certificates, keys and key sets that a configuration names and that cannot be read now. */
+/** The files that a configuration names and that cannot be read now; those of API keys with what is wrong in them. */
 export function unreadableFiles(config: Config): Problem[] {
   const problems: Problem[] = [];
   const check = (key: string, file: string | undefined): void => {
@@ -16,7 +17,11 @@ export function unreadableFiles(config: Config): Problem[] {
     check(`listen.https.tls.certificates[${index}].key`, key);
   }
   for (const [name, { jwks }] of config.issuers) {
-    if (!/^https?:/.test(jwks)) check(`auth.issuers.${name}.jwks`, jwks);
+    if (jwks !== undefined && !/^https?:/.test(jwks)) check(`auth.issuers.${name}.jwks`, jwks);
+  }
+  for (const [name, { file }] of config.apiKeys) {
+    check(`auth.keys.${name}.file`, file);
+    if (isReadable(file)) problems.push(...keyFileProblems(file));
   }
   if (config.store.kind === "redis") check("store.ca", config.store.tls?.ca);
   for (const upstream of config.upstreams.values()) {
@@ -35,5 +40,15 @@ function isReadable(file: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+function keyFileProblems(file: string): Problem[] {
+  try {
+    parseKeyFile(readFileSync(file, "utf8"));
+    return [];
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    return error.faults.map((fault) => ({ severity: "error", file, ...fault }));
   }
 }

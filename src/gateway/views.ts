@@ -42,7 +42,7 @@ function compare(a: string, b: string): number {
 function describeAccess(access: Access): string {
   if (access.kind === "public") return "public";
   const scopes = access.scopes.length === 0 ? "" : `: ${access.scopes.join(" ")}`;
-  return `${access.issuers.join(" or ")}${scopes}`;
+  return `${access.providers.join(" or ")}${access.optional ? " or anybody" : ""}${scopes}`;
 }
 
 /** The endpoints of each upstream, and whether calls may go there. */

@@ -199,14 +199,14 @@ describe("what is wrong has its place", () => {
     [
       "auth without a provider",
       base.replace('match: "*"', 'match: "*", auth: {}'),
-      ["g.yaml:4:30: error: auth needs a provider: none is configured under auth.issuers"],
+      ["g.yaml:4:30: error: auth needs a provider: none is configured under auth"],
     ],
     [
       "public and auth",
       base.replace('match: "*"', 'match: "*", public: true, auth: {}'),
       [
         "g.yaml:4:32: error: a route is either public or has auth",
-        "g.yaml:4:44: error: auth needs a provider: none is configured under auth.issuers",
+        "g.yaml:4:44: error: auth needs a provider: none is configured under auth",
       ],
     ],
     [

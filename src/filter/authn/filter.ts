@@ -1,60 +1,116 @@
 import type { Call, Filter, Principal } from "#rpc";
+import { checkBinding } from "./bound-token.ts";
+import type { IdentityHeaders } from "./identity-headers.ts";
+import type { KeyRing } from "./key-ring.ts";
+import { ambiguousCredentials, invalidKey, invalidToken, missingCredentials } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
-import { invalidToken, missingToken, type TrustedIssuer, verifyToken } from "./verify.ts";
-
-/** What the gateway tells upstreams of a caller; whatever clients send under these names is dropped. */
-export const subjectHeader = "x-dragoman-subject";
-const identityHeaders = [subjectHeader];
+import { type TrustedIssuer, verifyToken } from "./verify.ts";
 
 /** For methods that anybody may call: drops claims of identity, and passes credentials on to whoever wants them. */
-export const anonymousFilter: Filter = (next) => (call) => {
-  for (const name of identityHeaders) call.header.delete(name);
-  return next(call);
-};
-
-export interface AuthnOptions {
-  /** The providers whose callers may call; not empty. */
-  readonly issuers: readonly TrustedIssuer[];
-  /** Shared by all methods whose providers are the same. */
-  readonly cache: TokenCache;
-}
-
-/** Establishes who calls by a bearer token (RFC 6750). The credentials end here; the upstream hears the subject. */
-export function authnFilter({ issuers, cache }: AuthnOptions): Filter {
+export function anonymousFilter(identity: IdentityHeaders): Filter {
   return (next) => (call) => {
-    let token: string;
-    try {
-      token = bearerToken(call);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-    const known = cache.get(token, Date.now());
-    if (known !== undefined) return next(identified(call, known));
-    return verifyToken(token, issuers).then((principal) => {
-      cache.set(token, principal);
-      return next(identified(call, principal));
-    });
+    identity.strip(call.header);
+    return next(call);
   };
 }
 
-function bearerToken(call: Call): string {
-  const given = call.header.getAll("authorization");
-  const [only] = given;
-  if (only === undefined) throw missingToken();
-  if (given.length > 1) throw invalidToken("more than one authorization was sent");
-  const token = /^bearer +(\S+)$/i.exec(only)?.[1];
-  if (token === undefined)
-    throw /^bearer\b/i.test(only) ? invalidToken("the token is malformed") : missingToken();
-  return token;
+export interface AuthnOptions {
+  /** The providers whose callers may call; with `keyRings` not empty. */
+  readonly issuers: readonly TrustedIssuer[];
+  readonly keyRings: readonly KeyRing[];
+  /** Every header that API keys come in, of other providers too: none of them is for the upstream. */
+  readonly keyHeaders: readonly string[];
+  /** Shared by all methods whose providers are the same. */
+  readonly cache: TokenCache;
+  readonly identity: IdentityHeaders;
+  /** Who shows no credentials passes as nobody; bad credentials are refused all the same. */
+  readonly optional: boolean;
+  /** The upstream gets the credentials too. */
+  readonly forwardCredentials: boolean;
 }
 
-function identified(call: Call, principal: Principal): Call {
-  const { header } = call;
-  header.delete("authorization");
-  for (const name of identityHeaders) header.delete(name);
-  // A subject may be any text; a header may not.
-  const subject = principal.subject;
-  header.set(subjectHeader, /^[\x20-\x7e]+$/.test(subject) ? subject : encodeURIComponent(subject));
-  call.context.principal = principal;
-  return call;
+/**
+ * Establishes who calls by a bearer token (RFC 6750) or an API key. Unless they are forwarded the credentials end here;
+ * the upstream hears who calls.
+ */
+export function authnFilter(options: AuthnOptions): Filter {
+  const { issuers, keyRings, cache, identity, optional } = options;
+  const challenge = [
+    ...(issuers.length > 0 ? ["Bearer"] : []),
+    ...new Set(keyRings.map(({ options: { header } }) => `ApiKey header="${header}"`)),
+  ].join(", ");
+  const credentialHeaders = options.forwardCredentials ? [] : ["authorization", ...options.keyHeaders];
+  const headers = new Set(keyRings.map((ring) => ring.options.header));
+  const rings = [...headers].map(
+    (name) => [name, keyRings.filter((ring) => ring.options.header === name)] as const,
+  );
+
+  const admit = (call: Call, principal: Principal | undefined): Call => {
+    const { header } = call;
+    for (const name of credentialHeaders) header.delete(name);
+    identity.strip(header);
+    if (principal !== undefined) identity.tell(header, principal);
+    call.context.principal = principal;
+    return call;
+  };
+  const byToken = (call: Call, token: string): Principal | Promise<Principal> => {
+    const known = cache.get(token, Date.now());
+    if (known !== undefined) {
+      checkBinding(known, call.context.peer);
+      return known;
+    }
+    return verifyToken(token, issuers).then((verified) => {
+      checkBinding(verified.principal, call.context.peer);
+      cache.set(token, verified);
+      return verified.principal;
+    });
+  };
+  const byKey = (key: string, candidates: readonly KeyRing[]): Principal => {
+    let expired = false;
+    for (const ring of candidates) {
+      const outcome = ring.find(key, Date.now());
+      if (outcome.kind === "known") return outcome.principal;
+      expired ||= outcome.kind === "expired";
+    }
+    throw invalidKey(expired, challenge);
+  };
+  const identify = (call: Call): Principal | Promise<Principal> | undefined => {
+    const token = issuers.length === 0 ? undefined : bearerToken(call);
+    let key: string | undefined;
+    let candidates: readonly KeyRing[] = [];
+    for (const [name, own] of rings) {
+      const given = call.header.getAll(name);
+      const [only] = given;
+      if (only === undefined) continue;
+      if (given.length > 1 || key !== undefined || token !== undefined) throw ambiguousCredentials(challenge);
+      key = only;
+      candidates = own;
+    }
+    if (token !== undefined) return byToken(call, token);
+    if (key !== undefined) return byKey(key, candidates);
+    // What was meant as credentials, by whatever scheme, does not pass as none.
+    if (optional && !(issuers.length > 0 && call.header.has("authorization"))) return undefined;
+    throw missingCredentials(challenge);
+  };
+
+  return (next) => (call) => {
+    try {
+      const found = identify(call);
+      if (!(found instanceof Promise)) return next(admit(call, found));
+      return found.then((principal) => next(admit(call, principal)));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+}
+
+/** Undefined where none was sent; credentials of another scheme are none. @throws RpcError */
+function bearerToken(call: Call): string | undefined {
+  const given = call.header.getAll("authorization");
+  const [only] = given;
+  if (only === undefined) return undefined;
+  if (given.length > 1) throw invalidToken("more than one authorization was sent");
+  const token = /^bearer +(\S+)$/i.exec(only)?.[1];
+  if (token === undefined && /^bearer\b/i.test(only)) throw invalidToken("the token is malformed");
+  return token;
 }

@@ -1,5 +1,8 @@
-export { type AuthnOptions, anonymousFilter, authnFilter, subjectHeader } from "./filter.ts";
+export { type AuthnOptions, anonymousFilter, authnFilter } from "./filter.ts";
+export { type ClaimHeaders, IdentityHeaders, subjectHeader } from "./identity-headers.ts";
 export type { IssuerOptions } from "./issuer.ts";
+export { KeyFileError, parseKeyFile } from "./key-file.ts";
+export { type ApiKeysOptions, type ApiKeyView, KeyRing } from "./key-ring.ts";
 export { KeySource } from "./key-source.ts";
 export { TokenCache } from "./token-cache.ts";
 export type { TrustedIssuer } from "./verify.ts";

@@ -4,9 +4,11 @@ export interface IssuerOptions {
   readonly name: string;
   /** What `iss` must be. */
   readonly issuer: string;
-  /** Where the keys are: a URL, or the path of a file. */
-  readonly jwks: string;
+  /** Where the keys are: a URL, or the path of a file; undefined where the issuer itself tells it. */
+  readonly jwks: string | undefined;
   readonly audiences: readonly string[];
   readonly algorithms: readonly string[];
+  /** What `typ` must be; undefined for that of any access token. */
+  readonly typ: string | undefined;
   readonly skewMs: number;
 }

@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { type CryptoKey, importJWK, type JWK } from "jose";
+import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from "jose";
 
 /** A public key that tokens may be signed with. */
 export interface VerificationKey {
@@ -7,14 +7,18 @@ export interface VerificationKey {
   /** The one algorithm that it may be used with. */
   readonly alg: string;
   readonly key: CryptoKey;
+  /** Tells it from every other key, whatever its kid (RFC 7638). */
+  readonly thumbprint: string;
 }
 
 export class KeySetError extends Error {
   override readonly name = "KeySetError";
 }
 
-/** Bits of RSA keys, at least (RFC 7518 3.3). */
+/** Bits of RSA keys: at least (RFC 7518 3.3), and at most, since the work grows with them. */
 const minRsaBits = 2048;
+const maxRsaBits = 8192;
+const maxRsaExponent = 2n ** 32n;
 const maxKeys = 100;
 
 const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
@@ -57,9 +61,9 @@ function isKeySet(value: unknown): value is { keys: JWK[] } {
 
 async function verificationKeys(jwk: JWK, algorithms: readonly string[]): Promise<VerificationKey[]> {
   const fitting = algorithmsOf[`${jwk.kty}:${jwk.kty === "RSA" ? "" : (jwk.crv ?? "")}`] ?? [];
-  if (fitting.length === 0 || "d" in jwk) return [];
+  if (fitting.length === 0 || "d" in jwk || !isBase64url(jwk)) return [];
   if (jwk.use !== undefined && jwk.use !== "sig") return [];
-  if (jwk.key_ops !== undefined && !jwk.key_ops.includes("verify")) return [];
+  if (jwk.key_ops !== undefined && !(Array.isArray(jwk.key_ops) && jwk.key_ops.includes("verify"))) return [];
   if (jwk.kid !== undefined && typeof jwk.kid !== "string") return [];
   const usable = fitting.filter(
     (alg) => algorithms.includes(alg) && (jwk.alg === undefined || jwk.alg === alg),
@@ -69,7 +73,9 @@ async function verificationKeys(jwk: JWK, algorithms: readonly string[]): Promis
     try {
       if (jwk.kty === "RSA" && !isStrongRsa(jwk)) continue;
       const key = await importJWK(jwk, alg);
-      if (!(key instanceof Uint8Array)) keys.push({ kid: jwk.kid, alg, key });
+      if (!(key instanceof Uint8Array)) {
+        keys.push({ kid: jwk.kid, alg, key, thumbprint: await calculateJwkThumbprint(jwk) });
+      }
     } catch {
       // A key that cannot be read verifies nothing; the others still do.
     }
@@ -82,5 +88,18 @@ function isStrongRsa(jwk: JWK): boolean {
     key: { kty: "RSA", n: jwk.n ?? "", e: jwk.e ?? "" },
     format: "jwk",
   }).asymmetricKeyDetails;
-  return (details?.modulusLength ?? 0) >= minRsaBits && (details?.publicExponent ?? 0n) >= 65_537n;
+  const { modulusLength = 0, publicExponent = 0n } = details ?? {};
+  return (
+    modulusLength >= minRsaBits &&
+    modulusLength <= maxRsaBits &&
+    publicExponent >= 65_537n &&
+    publicExponent < maxRsaExponent
+  );
+}
+
+/** The numbers of a key, exactly: readers tolerate blanks, padding and the other alphabet. */
+function isBase64url({ n, e, x, y }: JWK): boolean {
+  return [n, e, x, y].every(
+    (part) => part === undefined || (typeof part === "string" && /^[\w-]+$/.test(part)),
+  );
 }

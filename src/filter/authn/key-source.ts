@@ -2,20 +2,18 @@ import { readFile } from "node:fs/promises";
 import Bottleneck from "bottleneck";
 import type { Logger } from "#telemetry";
 import type { IssuerOptions } from "./issuer.ts";
+import { discoverKeys, fetchBounded } from "./key-fetch.ts";
 import { KeySetError, parseKeySet, type VerificationKey } from "./key-set.ts";
 
 /** Between two fetches, whatever happens. */
 const minFetchMs = 5_000;
-/** How long keys are good without the provider saying so, and at most. */
-const freshMs = 10 * 60_000;
-const maxFreshMs = 24 * 3_600_000;
 /** How long keys may still be used while the provider cannot be reached. */
 const staleMs = 24 * 3_600_000;
 const fetchTimeoutMs = 5_000;
-const maxBytes = 512 * 1024;
 
 interface Loaded {
   readonly keys: readonly VerificationKey[];
+  readonly thumbprints: ReadonlySet<string>;
   readonly at: number;
   readonly freshUntil: number;
 }
@@ -52,6 +50,11 @@ export class KeySource {
   /** Keys are known, whether or not they are fresh. */
   get available(): boolean {
     return this.#usable !== undefined;
+  }
+
+  /** Whether a key that verified a token before still may. */
+  trusts(thumbprint: string): boolean {
+    return this.available && this.#loaded?.thumbprints.has(thumbprint) === true;
   }
 
   /** The keys at hand. Undefined while there are none that may be used. */
@@ -106,7 +109,8 @@ export class KeySource {
     const keys = await parseKeySet(text, this.#issuer.algorithms);
     if (keys.length === 0) throw new KeySetError("the key set has no key that may be used");
     const at = this.#now();
-    this.#loaded = { keys, at, freshUntil: at + fresh };
+    const thumbprints = new Set(keys.map(({ thumbprint }) => thumbprint));
+    this.#loaded = { keys, thumbprints, at, freshUntil: at + fresh };
     this.#schedule(fresh * (0.7 + Math.random() * 0.1));
   }
 
@@ -123,27 +127,16 @@ export class KeySource {
   }
 
   async #fetch(): Promise<{ text: string; freshMs: number }> {
-    const { jwks } = this.#issuer;
-    if (!/^https?:\/\//.test(jwks)) {
+    const { jwks, issuer } = this.#issuer;
+    if (jwks !== undefined && !/^https?:\/\//.test(jwks)) {
       return { text: await readFile(jwks, "utf8"), freshMs: 60_000 };
-    }
-    const { username, password } = new URL(jwks);
-    if (username !== "" || password !== "") {
-      // `fetch` refuses these too, with the credentials in its message.
-      throw new KeySetError("the URL of the keys has credentials in it");
     }
     const fetching = new AbortController();
     this.#fetching = fetching;
     const late = (): void => fetching.abort(new KeySetError("the provider did not answer in time"));
     const timer = setTimeout(late, fetchTimeoutMs);
     try {
-      const response = await fetch(jwks, {
-        headers: { accept: "application/jwk-set+json, application/json" },
-        redirect: "error",
-        signal: fetching.signal,
-      });
-      if (!response.ok) throw new KeySetError(`the provider answered with ${response.status}`);
-      return { text: await readBounded(response), freshMs: freshness(response.headers.get("cache-control")) };
+      return await fetchBounded(jwks ?? (await discoverKeys(issuer, fetching.signal)), fetching.signal);
     } finally {
       clearTimeout(timer);
       // Lets go of what was not read, too.
@@ -151,21 +144,4 @@ export class KeySource {
       this.#fetching = undefined;
     }
   }
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw new KeySetError(`the key set is larger than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function freshness(cacheControl: string | null): number {
-  const seconds = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(cacheControl ?? "")?.[1];
-  if (seconds === undefined) return freshMs;
-  return Math.min(maxFreshMs, Math.max(60_000, Number(seconds) * 1000));
 }

@@ -2,10 +2,19 @@ import { decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from "jo
 import { Code, type Principal, RpcError } from "#rpc";
 import type { IssuerOptions } from "./issuer.ts";
 import type { KeySource } from "./key-source.ts";
+import { expiredToken, invalidToken } from "./refusal.ts";
 
 /** A provider and its keys. */
 export interface TrustedIssuer {
   readonly options: IssuerOptions;
+  readonly keys: KeySource;
+}
+
+/** What a token told, and by which key. */
+export interface Verified {
+  readonly principal: Principal;
+  readonly thumbprint: string;
+  /** Where the key is from, and may be withdrawn. */
   readonly keys: KeySource;
 }
 
@@ -19,17 +28,34 @@ const maxTokenBytes = 16 * 1024;
  *
  * @throws RpcError UNAUTHENTICATED, or UNAVAILABLE when there are no keys to verify with
  */
-export async function verifyToken(token: string, issuers: readonly TrustedIssuer[]): Promise<Principal> {
+export async function verifyToken(token: string, issuers: readonly TrustedIssuer[]): Promise<Verified> {
   if (token.length > maxTokenBytes || !compact.test(token)) throw invalidToken("the token is malformed");
-  const { header, claims } = decode(token);
-  const issuer = issuers.find(({ options }) => options.issuer === claims.iss);
-  if (issuer === undefined) throw invalidToken("the token is not from a trusted issuer");
+  const decoded = decode(token);
+  let fault: RpcError | undefined;
+  // One issuer may be trusted by several names, for several audiences.
+  for (const issuer of issuers) {
+    if (issuer.options.issuer !== decoded.claims.iss) continue;
+    try {
+      return await verifyBy(issuer, token, decoded);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      // Whether the token is good is not known while the keys of one of them are not.
+      if (fault?.code !== Code.UNAVAILABLE) fault = error;
+    }
+  }
+  throw fault ?? invalidToken("the token is not from a trusted issuer");
+}
+
+async function verifyBy(issuer: TrustedIssuer, token: string, { header }: Decoded): Promise<Verified> {
   const { options, keys } = issuer;
   if (typeof header.alg !== "string" || !options.algorithms.includes(header.alg)) {
     throw invalidToken("the token is signed with an algorithm that is not accepted");
   }
   if (header.crit !== undefined) throw invalidToken("the token demands an extension that is not supported");
+  if (!isWantedType(header.typ, options.typ))
+    throw invalidToken("the token is of a type that is not accepted");
   const kid = typeof header.kid === "string" ? header.kid : undefined;
+  if (header.kid !== undefined && kid === undefined) throw invalidToken("the token is malformed");
   const candidates = await keys.find(kid, header.alg);
   if (candidates === undefined) {
     throw new RpcError(Code.UNAVAILABLE, "the token cannot be verified now", {
@@ -38,7 +64,7 @@ export async function verifyToken(token: string, issuers: readonly TrustedIssuer
     });
   }
   let fault: unknown;
-  for (const { key, alg } of candidates) {
+  for (const { key, alg, thumbprint } of candidates) {
     let verified: JWTPayload;
     try {
       const { payload } = await jwtVerify(token, key, {
@@ -54,12 +80,25 @@ export async function verifyToken(token: string, issuers: readonly TrustedIssuer
       if (error instanceof Error && "code" in error && error.code === "ERR_JWT_EXPIRED") throw expiredToken();
       continue;
     }
-    return principalOf(verified, options);
+    return { principal: principalOf(verified, options), thumbprint, keys };
   }
   throw invalidToken(faultText(fault), fault);
 }
 
-function decode(token: string): { header: Readonly<Record<string, unknown>>; claims: JWTPayload } {
+/** Media types, of which `application/` may be left out and case says nothing (RFC 7515 4.1.9, RFC 8725 3.11). */
+function isWantedType(typ: unknown, wanted: string | undefined): boolean {
+  if (typ === undefined) return wanted === undefined;
+  if (typeof typ !== "string") return false;
+  const type = typ.toLowerCase().replace(/^application\//, "");
+  return wanted === undefined ? type === "jwt" || type === "at+jwt" : type === wanted.toLowerCase();
+}
+
+interface Decoded {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly claims: JWTPayload;
+}
+
+function decode(token: string): Decoded {
   try {
     return { header: decodeProtectedHeader(token), claims: decodeJwt(token) };
   } catch (error) {
@@ -77,6 +116,9 @@ function faultText(fault: unknown): string {
 
 function principalOf(claims: JWTPayload, options: IssuerOptions): Principal {
   if (typeof claims.sub !== "string" || claims.sub === "") throw invalidToken("the token has no valid sub");
+  // What was issued in the future was issued by a clock, or by somebody, that is wrong.
+  if (claims.iat !== undefined && claims.iat * 1000 > Date.now() + options.skewMs)
+    throw invalidToken("the token is not valid yet");
   return {
     subject: claims.sub,
     provider: options.name,
@@ -90,26 +132,4 @@ function principalOf(claims: JWTPayload, options: IssuerOptions): Principal {
 function scopesOf(claim: unknown): readonly string[] {
   if (typeof claim === "string") return claim.split(" ").filter((scope) => scope !== "");
   return Array.isArray(claim) ? claim.filter((scope) => typeof scope === "string") : [];
-}
-
-export function missingToken(): RpcError {
-  return new RpcError(Code.UNAUTHENTICATED, "credentials are required", {
-    reason: "credentials_missing",
-    challenge: "Bearer",
-  });
-}
-
-export function invalidToken(message: string, cause?: unknown): RpcError {
-  return new RpcError(Code.UNAUTHENTICATED, message, {
-    reason: "credentials_invalid",
-    challenge: `Bearer error="invalid_token", error_description="${message}"`,
-    ...(cause === undefined ? {} : { cause }),
-  });
-}
-
-export function expiredToken(): RpcError {
-  return new RpcError(Code.UNAUTHENTICATED, "the token has expired", {
-    reason: "credentials_expired",
-    challenge: 'Bearer error="invalid_token", error_description="the token has expired"',
-  });
 }

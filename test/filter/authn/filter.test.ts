@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { anonymousFilter, authnFilter, subjectHeader } from "#filter/authn";
+import { anonymousFilter, authnFilter, IdentityHeaders, subjectHeader } from "#filter/authn";
 import { type Call, Code } from "#rpc";
 import { failure, makeCall, unaryReply } from "../support/call.ts";
 import { type Authenticator, authenticator } from "./support/authenticate.ts";
@@ -239,7 +239,7 @@ test("a token that was verified is good for its method until it ends, however of
 
 test("on public methods nobody can pretend to be somebody, and credentials go on", async () => {
   let passed: Call | undefined;
-  const handle = anonymousFilter(async (call) => {
+  const handle = anonymousFilter(new IdentityHeaders())(async (call) => {
     passed = call;
     return unaryReply();
   });

@@ -1,5 +1,5 @@
-import { type AuthnOptions, authnFilter, KeySource, TokenCache } from "#filter/authn";
-import type { Call } from "#rpc";
+import { type AuthnOptions, authnFilter, IdentityHeaders, KeySource, TokenCache } from "#filter/authn";
+import type { Call, Context } from "#rpc";
 import { createLogger } from "#telemetry";
 import { makeCall, unaryReply } from "../../support/call.ts";
 import { audience, issuer } from "./tokens.ts";
@@ -14,24 +14,38 @@ export interface Authenticator extends AsyncDisposable {
 }
 
 export function authenticator(
-  jwks: string,
+  jwks: string | undefined,
   more: {
     readonly algorithms?: readonly string[];
     readonly skewMs?: number;
+    readonly typ?: string;
+    readonly issuer?: string;
+    readonly filter?: Partial<AuthnOptions>;
+    readonly context?: Partial<Context>;
     readonly now?: () => number;
   } = {},
 ): Authenticator {
   const log: string[] = [];
   const options = {
     name: "main",
-    issuer,
+    issuer: more.issuer ?? issuer,
     jwks,
+    typ: more.typ,
     audiences: [audience, "other-shop"],
     algorithms: more.algorithms ?? ["ES256", "RS256"],
     skewMs: more.skewMs ?? 30_000,
   };
   const keys = new KeySource(options, createLogger({ write: (line) => log.push(line) }), more.now);
-  const authn: AuthnOptions = { issuers: [{ options, keys }], cache: new TokenCache() };
+  const authn: AuthnOptions = {
+    issuers: [{ options, keys }],
+    keyRings: [],
+    keyHeaders: [],
+    cache: new TokenCache(),
+    identity: new IdentityHeaders(),
+    optional: false,
+    forwardCredentials: false,
+    ...more.filter,
+  };
   let passed: Call | undefined;
   const handle = authnFilter(authn)(async (call) => {
     passed = call;
@@ -44,7 +58,7 @@ export function authenticator(
     async authenticate(token, header = {}) {
       passed = undefined;
       const credentials = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      await handle(makeCall({ header: { ...credentials, ...header } }));
+      await handle(makeCall({ header: { ...credentials, ...header }, context: more.context ?? {} }));
       if (passed === undefined) throw new Error("the call did not come through");
       return passed;
     },

@@ -1,0 +1,59 @@
+import type { Metadata, Principal } from "#rpc";
+
+/** What the gateway tells upstreams of a caller; whatever clients send under this name is dropped. */
+export const subjectHeader = "x-dragoman-subject";
+
+/** Claims by the headers that tell them. */
+export type ClaimHeaders = Readonly<Record<string, string>>;
+
+/** Tells upstreams who calls, by headers that clients cannot set. Made once for all providers. */
+export class IdentityHeaders {
+  readonly #byProvider: ReadonlyMap<string, readonly (readonly [string, string])[]>;
+  readonly #names: ReadonlySet<string>;
+
+  /** @param byProvider for each provider what is told of its callers; names in lower case with dashes */
+  constructor(byProvider: ReadonlyMap<string, ClaimHeaders> = new Map()) {
+    this.#byProvider = new Map([...byProvider].map(([name, claims]) => [name, Object.entries(claims)]));
+    this.#names = new Set([
+      subjectHeader,
+      ...[...byProvider.values()].flatMap((claims) => Object.keys(claims)),
+    ]);
+  }
+
+  /** Drops whatever a client claims to be, in the spellings that servers take for the same too. */
+  strip(header: Metadata): void {
+    let forged: string[] | undefined;
+    for (const [name] of header) {
+      if (name.startsWith("x") && this.#names.has(name.replaceAll("_", "-"))) {
+        forged ??= [];
+        forged.push(name);
+      }
+    }
+    for (const name of forged ?? []) header.delete(name);
+  }
+
+  /** Says who calls; to be called on a header that was stripped. */
+  tell(header: Metadata, { subject, provider, claims }: Principal): void {
+    header.append(subjectHeader, headerText(subject));
+    for (const [name, claim] of this.#byProvider.get(provider) ?? []) {
+      const text = claim === "sub" ? subject : claimText(claims[claim]);
+      if (text !== undefined) header.append(name, headerText(text));
+    }
+  }
+}
+
+/** Lists of texts are joined by commas; what has parts has no text. */
+function claimText(claim: unknown): string | undefined {
+  if (typeof claim === "string") return claim;
+  if (typeof claim === "number" || typeof claim === "boolean") return String(claim);
+  if (!Array.isArray(claim)) return undefined;
+  return claim
+    .filter((each) => typeof each === "string")
+    .map(encodeURIComponent)
+    .join(",");
+}
+
+/** A subject may be any text; a header may not. */
+function headerText(text: string): string {
+  return /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text) ? text : encodeURIComponent(text);
+}

@@ -1,0 +1,121 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { readFileSync, type StatWatcher, unwatchFile, watchFile } from "node:fs";
+import type { Principal } from "#rpc";
+import type { Logger } from "#telemetry";
+import { type HashedKey, parseKeyFile } from "./key-file.ts";
+
+/** Where API keys are, as parsed from the configuration. */
+export interface ApiKeysOptions {
+  /** How the configuration calls them. */
+  readonly name: string;
+  /** In lower case. */
+  readonly header: string;
+  readonly file: string;
+}
+
+/** A key of the ring, for operators. */
+export interface ApiKeyView {
+  readonly provider: string;
+  readonly consumer: string;
+  /** The first digits of its hash, which tell it from others and are of no use to anybody. */
+  readonly id: string;
+  readonly expires: string | undefined;
+  /** Since this process started. */
+  readonly lastUsed: string | undefined;
+}
+
+export type KeyOutcome =
+  | { readonly kind: "known"; readonly principal: Principal }
+  | { readonly kind: "expired" }
+  | { readonly kind: "unknown" };
+
+interface RingKey extends HashedKey {
+  readonly principal: Principal;
+}
+
+const maxKeyLength = 512;
+/** Between two looks at the file, in milliseconds. */
+const lookMs = 500;
+
+/**
+ * The API keys of one file. The file is looked at again and again; when it has changed the keys are swapped as a whole,
+ * and a file that cannot be read or has a fault leaves those before in force.
+ */
+export class KeyRing {
+  readonly options: ApiKeysOptions;
+  readonly #logger: Logger;
+  readonly #lastUsed = new Map<string, number>();
+  readonly #watcher: StatWatcher;
+  readonly #onChange = (): void => this.#reload();
+  #keys: ReadonlyMap<string, RingKey>;
+
+  /** @throws KeyFileError, or what reading the file fails with */
+  constructor(options: ApiKeysOptions, logger: Logger) {
+    this.options = options;
+    this.#logger = logger;
+    this.#keys = this.#read();
+    // By looking at it instead of by events: those do not come for files that are mounted, or swapped by links.
+    this.#watcher = watchFile(options.file, { interval: lookMs, persistent: false }, this.#onChange);
+    this.#watcher.unref();
+  }
+
+  /**
+   * Who has a key. It is looked up by its hash, so that the time this takes says nothing of keys that are near.
+   *
+   * @param now milliseconds since the epoch
+   */
+  find(key: string, now: number): KeyOutcome {
+    if (key.length > maxKeyLength) return { kind: "unknown" };
+    const hash = createHash("sha256").update(key).digest();
+    const id = hash.toString("hex");
+    const found = this.#keys.get(id);
+    if (found === undefined || !timingSafeEqual(found.hash, hash)) return { kind: "unknown" };
+    if (found.expiresAt !== undefined && found.expiresAt <= now) return { kind: "expired" };
+    this.#lastUsed.set(id, now);
+    return { kind: "known", principal: found.principal };
+  }
+
+  get views(): readonly ApiKeyView[] {
+    return [...this.#keys].map(([id, { consumer, expiresAt }]) => ({
+      provider: this.options.name,
+      consumer,
+      id: id.slice(0, 8),
+      expires: isoTime(expiresAt),
+      lastUsed: isoTime(this.#lastUsed.get(id)),
+    }));
+  }
+
+  close(): void {
+    unwatchFile(this.options.file, this.#onChange);
+  }
+
+  #read(): ReadonlyMap<string, RingKey> {
+    const { name, file } = this.options;
+    return new Map(
+      parseKeyFile(readFileSync(file, "utf8")).map((key) => {
+        const { consumer, scopes, claims, expiresAt } = key;
+        const principal = { subject: consumer, provider: name, scopes, claims, expiresAt };
+        return [key.hash.toString("hex"), { ...key, principal }];
+      }),
+    );
+  }
+
+  #reload(): void {
+    const { name } = this.options;
+    try {
+      this.#keys = this.#read();
+    } catch (error) {
+      this.#logger.warn("the file of API keys cannot be used; those before stay in force", {
+        provider: name,
+        error,
+      });
+      return;
+    }
+    for (const id of this.#lastUsed.keys()) if (!this.#keys.has(id)) this.#lastUsed.delete(id);
+    this.#logger.info("API keys were loaded", { provider: name, keys: this.#keys.size });
+  }
+}
+
+function isoTime(time: number | undefined): string | undefined {
+  return time === undefined ? undefined : new Date(time).toISOString();
+}

@@ -1,0 +1,44 @@
+import { Code, RpcError } from "#rpc";
+
+/** @param challenge what a caller may authenticate with (RFC 9110 11.6.1) */
+export function missingCredentials(challenge: string): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, "credentials are required", {
+    reason: "credentials_missing",
+    challenge,
+  });
+}
+
+/** @param message must not have quotes in it */
+export function invalidToken(message: string, cause?: unknown): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, message, {
+    reason: "credentials_invalid",
+    challenge: `Bearer error="invalid_token", error_description="${message}"`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+export function expiredToken(): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, "the token has expired", {
+    reason: "credentials_expired",
+    challenge: 'Bearer error="invalid_token", error_description="the token has expired"',
+  });
+}
+
+/** Credentials of which none can be told to be the one that is meant. */
+export function ambiguousCredentials(challenge: string): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, "more than one credential was sent", {
+    reason: "credentials_invalid",
+    challenge,
+  });
+}
+
+export function invalidKey(expired: boolean, challenge: string): RpcError {
+  return new RpcError(
+    Code.UNAUTHENTICATED,
+    expired ? "the API key has expired" : "the API key is not valid",
+    {
+      reason: expired ? "credentials_expired" : "credentials_invalid",
+      challenge,
+    },
+  );
+}
