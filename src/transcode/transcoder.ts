@@ -41,9 +41,11 @@ export interface Transcoder {
   ): Uint8Array;
   /**
    * The same where the client gives whole messages apart from path and query, as over WebSocket: any field may stand in
-   * the JSON, whatever the rule's body is. @param json undefined when path and query are all there is
+   * the message, whatever the rule's body is. @param wire undefined when path and query are all there is
    */
-  whole(captures: readonly string[], query: string, json: Uint8Array | undefined): Uint8Array;
+  whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array;
+  /** A whole message from JSON, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
+  wholeMessage(json: Uint8Array): Uint8Array;
   /** A later message of a stream, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
   message(body: Uint8Array): Uint8Array;
   /** @throws RpcError INTERNAL for a message that is not what its schema says */
@@ -132,8 +134,8 @@ class RuleTranscoder implements Transcoder {
     return parts.length === 1 ? base : Buffer.concat(parts);
   }
 
-  whole(captures: readonly string[], query: string, json: Uint8Array | undefined): Uint8Array {
-    const base = json === undefined ? nothing : this.#wholeMessage(json);
+  whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array {
+    const base = wire ?? nothing;
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
     this.#bindQuery(query, base, parts, false);
@@ -144,7 +146,7 @@ class RuleTranscoder implements Transcoder {
     return this.#body(body, undefined);
   }
 
-  #wholeMessage(json: Uint8Array): Uint8Array {
+  wholeMessage(json: Uint8Array): Uint8Array {
     try {
       return this.#codecs.message(this.#input).fromJson(json);
     } catch (error) {

@@ -7,6 +7,8 @@ import http2, {
 } from "node:http2";
 import { Code } from "#rpc";
 import type { Connection, Engine, EngineOptions } from "../engine.ts";
+import { upgradeOverStream } from "../extended-connect.ts";
+import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
 import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
@@ -20,6 +22,13 @@ const noTunnels: Refusal = {
   status: 405,
   code: Code.UNIMPLEMENTED,
   message: "CONNECT is not offered",
+  reason: "method_not_allowed",
+};
+
+const notWebSocket: Refusal = {
+  status: 501,
+  code: Code.UNIMPLEMENTED,
+  message: "the only protocol offered by CONNECT is websocket",
   reason: "method_not_allowed",
 };
 
@@ -41,6 +50,8 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
       // Twice the limit, so that a head a little over it is answered with 431 instead of a torn stream.
       maxHeaderListSize: limits.headerBytes * 2 + limits.targetBytes,
       enablePush: false,
+      // WebSocket on a stream of its own (RFC 8441 3).
+      enableConnectProtocol: true,
     },
   });
 
@@ -65,9 +76,12 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
         return;
       }
       const method = headers[":method"] ?? "";
+      const protocol = headers[":protocol"];
       const head =
-        method === "CONNECT"
-          ? noTunnels
+        method === "CONNECT" && protocol !== "websocket"
+          ? protocol === undefined
+            ? noTunnels
+            : notWebSocket
           : checkHead(
               {
                 method,
@@ -79,15 +93,22 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
               limits,
             );
       if (isRefusal(head)) {
-        const body = refusalBody(head);
         stream.on("error", () => {});
-        stream.respond({
-          ...outgoing(refusalFields(head), answerFields),
-          ":status": head.status,
-          "content-length": body.length,
-        });
-        stream.end(body);
-        stream.once("finish", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+        refuseStream(stream, head.status, refusalFields(head), refusalBody(head), answerFields);
+        return;
+      }
+      if (method === "CONNECT") {
+        events.upgrade(
+          upgradeOverStream({
+            head,
+            peer: connection.peer,
+            stream,
+            accept: (status, fields) => {
+              if (!stream.destroyed) stream.respond({ ...outgoing(fields, answerFields), ":status": status });
+            },
+            refuse: (status, fields, body) => refuseStream(stream, status, fields, body, answerFields),
+          }),
+        );
         return;
       }
       count(1);
@@ -140,6 +161,20 @@ function closeSession(session: ServerHttp2Session): Promise<void> {
     session.once("close", () => resolve());
     session.close();
   });
+}
+
+/** Answers a stream whose client may still be sending, and asks it to stop (RFC 9113 8.1). */
+function refuseStream(
+  stream: ServerHttp2Stream,
+  status: number,
+  fields: Fields,
+  body: Uint8Array,
+  answerFields: EngineOptions["answerFields"],
+): void {
+  if (stream.destroyed) return;
+  stream.once("finish", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+  stream.respond({ ...outgoing(fields, answerFields), ":status": status, "content-length": body.length });
+  stream.end(body);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { Readable, Writable } from "node:stream";
+import { Socket } from "node:net";
+import { type Duplex, Readable, Writable } from "node:stream";
 import type { Metadata, Peer } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
@@ -46,6 +47,14 @@ export function socketOf(encrypted: boolean, peer: Peer): object {
     remoteAddress: peer.address,
     remotePort: peer.port || undefined,
   };
+}
+
+/** What an upgrade comes over as a socket, as far as the proxy library uses one: a stream of HTTP/2 has nothing to tune. */
+export function upgradeSocketOf(stream: Duplex): Socket {
+  if (stream instanceof Socket) return stream;
+  const untuned = (): void => {};
+  const parts = { setTimeout: untuned, setNoDelay: untuned, setKeepAlive: untuned };
+  return Object.assign(stream, parts) as Duplex as Socket;
 }
 
 /**

@@ -1,11 +1,10 @@
 import http, { type ClientRequest, type OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
-import { Socket } from "node:net";
 import proxy from "http2-proxy";
 import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
 import type { Exchange, Upgrade } from "../exchange.ts";
 import { type Fields, fieldValues } from "../fields.ts";
-import { requestOf, responseOf, socketOf } from "./adaptors.ts";
+import { requestOf, responseOf, socketOf, upgradeSocketOf } from "./adaptors.ts";
 import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
 
 /** An HTTP upstream. */
@@ -107,16 +106,16 @@ function frame(outgoing: ClientRequest, exchange: Exchange): void {
 
 async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget): Promise<void> {
   const { request, socket, firstBytes } = upgrade;
-  if (!(socket instanceof Socket))
-    throw new RpcError(Code.UNIMPLEMENTED, "this connection cannot be passed through");
   const headers = requestHeaders(upgrade.head.fields, upgrade.head, call);
   headers.upgrade = "websocket";
   headers.connection = "upgrade";
+  // HTTP/2 has no key; the upstream, which is asked by http/1.1, wants one.
+  headers["sec-websocket-key"] = request.headers["sec-websocket-key"];
   const incoming = Object.assign(Object.create(request), {
     headers,
     socket: socketOf(upgrade.head.scheme === "https", call.context.peer),
   }) as typeof request;
-  await proxy.ws(incoming, socket, firstBytes, {
+  await proxy.ws(incoming, upgradeSocketOf(socket), firstBytes, {
     hostname: target.host,
     port: target.port,
     protocol: target.tls ? "https" : "http",

@@ -1,7 +1,9 @@
-import { type Call, type Context, Payload } from "#rpc";
+import { type Call, type CallBase, type Context, Payload } from "#rpc";
 import type { Upgrade } from "../exchange.ts";
-import { field } from "../fields.ts";
+import { type Fields, field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
+import { unpackFor } from "../framing/compression.ts";
+import { readMessages } from "../framing/messages.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import type { MethodRoute } from "../routes.ts";
 import { queryOf } from "../target.ts";
@@ -19,26 +21,63 @@ export interface WebSocketCallOptions {
 
 /** The call that a WebSocket makes; its messages are read, and the upgrade accepted, when somebody asks for them. */
 export function webSocketCall(options: WebSocketCallOptions): Call {
-  const { upgrade, session, route, token, context } = options;
+  const { session, route } = options;
   const { method, input } = route.served;
-  const header = requestMetadata(upgrade.head.fields);
-  if (token !== undefined && field(upgrade.head.fields, "authorization") === undefined) {
+  const base = baseOf(options, options.upgrade.head.fields);
+  const single = isSingle(route);
+  // A rule without a body says that path and query are the request: nothing is waited for.
+  if (single && route.transcoder.rule.body === undefined) session.expectNoMessages();
+  if (method.kind === "unary") {
+    const request = Payload.deferred(() => sole(options), input);
+    return { ...base, kind: "unary", request, show: (response) => session.show(response) };
+  }
+  return { ...base, kind: "stream", requests: single ? one(options) : many(options) };
+}
+
+/** The same where messages come in gRPC's frames. @param fields those of the first frame */
+export function framedCall(options: WebSocketCallOptions, fields: Fields): Call {
+  const { session, route, upgrade } = options;
+  const { served } = route;
+  // What the handshake says of the caller holds; what the page says comes on top of it.
+  const base = baseOf(options, [...fields, ...upgrade.head.fields]);
+  const unpack = unpackFor(field(fields, "grpc-encoding"), served.messageBytes);
+  const requests = readMessages(pieces(session), served, unpack);
+  if (served.method.kind !== "unary") return { ...base, kind: "stream", requests };
+  const request = Payload.deferred(async () => {
+    let wire: Uint8Array = new Uint8Array(0);
+    for await (const payload of requests) wire = payload.proto();
+    return wire;
+  }, served.input);
+  return { ...base, kind: "unary", request, show: (response) => session.show(response) };
+}
+
+function baseOf({ upgrade, session, route, token, context }: WebSocketCallOptions, fields: Fields): CallBase {
+  const header = requestMetadata(fields);
+  if (token !== undefined && field(fields, "authorization") === undefined) {
     header.set("authorization", `Bearer ${token}`);
   }
   forwardedMetadata(header, upgrade, context);
-  const base = { method, header, deadline: requestDeadline(upgrade.head), signal: session.signal, context };
-  const single = method.kind === "unary" || method.kind === "server_streaming";
-  // A rule without a body says that path and query are the request: nothing is waited for.
-  if (single && route.transcoder.rule.body === undefined) session.expectNoMessages();
-  if (method.kind === "unary")
-    return { ...base, kind: "unary", request: Payload.deferred(() => sole(options), input) };
-  return { ...base, kind: "stream", requests: single ? one(options) : many(options) };
+  const deadline = requestDeadline({ ...upgrade.head, fields });
+  return { method: route.served.method, header, deadline, signal: session.signal, context };
+}
+
+function isSingle({ served: { method } }: MethodRoute): boolean {
+  return method.kind === "unary" || method.kind === "server_streaming";
+}
+
+async function* pieces(session: Session): AsyncGenerator<Uint8Array> {
+  for (;;) {
+    const piece = await session.next();
+    if (piece === undefined) return;
+    yield piece;
+  }
 }
 
 async function sole({ session, route, captures, upgrade }: WebSocketCallOptions): Promise<Uint8Array> {
   session.accept();
-  const json = route.transcoder.rule.body === undefined ? undefined : await session.next();
-  return route.transcoder.whole(captures, queryOf(upgrade.head.target), json);
+  const bytes = route.transcoder.rule.body === undefined ? undefined : await session.next();
+  const wire = bytes === undefined ? undefined : wireOf(bytes, session, route);
+  return route.transcoder.whole(captures, queryOf(upgrade.head.target), wire);
 }
 
 async function* one(options: WebSocketCallOptions): AsyncGenerator<Payload> {
@@ -51,14 +90,18 @@ async function* many(options: WebSocketCallOptions): AsyncGenerator<Payload> {
   const query = queryOf(upgrade.head.target);
   let first = true;
   for (;;) {
-    const json = await session.next();
-    if (json === undefined) break;
-    const wire = first ? route.transcoder.whole(captures, query, json) : route.transcoder.whole([], "", json);
+    const bytes = await session.next();
+    if (bytes === undefined) break;
+    const wire = wireOf(bytes, session, route);
+    yield Payload.fromProto(first ? route.transcoder.whole(captures, query, wire) : wire, input);
     first = false;
-    yield Payload.fromProto(wire, input);
   }
   // Without any message, what path and query say is one; with nothing said at all there is none.
   if (first && (captures.length > 0 || query !== "")) {
     yield Payload.fromProto(route.transcoder.whole(captures, query, undefined), input);
   }
+}
+
+function wireOf(bytes: Uint8Array, session: Session, route: MethodRoute): Uint8Array {
+  return session.subprotocol.form === "json" ? route.transcoder.wholeMessage(bytes) : bytes;
 }

@@ -1,7 +1,6 @@
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Call, Code, type Context, type Reply, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
-import { fromCodecError } from "#transcode";
 import { newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
 import { errorAnswer } from "../error-answer.ts";
@@ -10,10 +9,16 @@ import { field } from "../fields.ts";
 import type { TrustsPeer } from "../peer.ts";
 import type { MethodRoute, PassThroughRoute, Route, Routes } from "../routes.ts";
 import { refuse } from "../serve.ts";
+import { statusToJson } from "../status.ts";
 import { pathOf } from "../target.ts";
-import { webSocketCall } from "./calls.ts";
+import { framedCall, type WebSocketCallOptions, webSocketCall } from "./calls.ts";
+import { envelopeSubprotocol } from "./envelope.ts";
+import { grpcWebSockets, readFields } from "./grpc-websockets.ts";
+import { jsonSubprotocol } from "./json.ts";
+import { negotiate } from "./negotiation.ts";
+import { protoSubprotocol } from "./proto.ts";
 import { Session } from "./session.ts";
-import { readSubprotocols } from "./subprotocol.ts";
+import type { Subprotocol } from "./subprotocol.ts";
 
 export interface WebSocketFrontOptions {
   readonly routes: () => Routes;
@@ -92,7 +97,7 @@ export class WebSocketFront {
         const destination = findDestination(upgrade.head, routes);
         cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
         context = newContext(upgrade, "websocket", destination.route.template, trusts);
-        run = this.#prepare(upgrade, destination, cors, context);
+        run = this.#prepare(upgrade, destination, routes, cors, context);
       } catch (thrown) {
         context ??= newContext(upgrade, "websocket", "", trusts);
         await refuse(routes, context, new AbortController().signal, RpcError.from(thrown));
@@ -116,6 +121,7 @@ export class WebSocketFront {
   #prepare(
     upgrade: Upgrade,
     destination: Destination,
+    routes: Routes,
     cors: Cors | undefined,
     context: Context,
   ): () => Promise<void> {
@@ -123,9 +129,13 @@ export class WebSocketFront {
     if (destination.kind === "passthrough")
       return () => this.#passThrough(upgrade, destination.route, context);
     const { route, captures } = destination;
-    const { chosen, token } = readSubprotocols(upgrade.head.fields);
-    const session = new Session(() => this.#handshake(upgrade, chosen, route.served.messageBytes));
-    const call = webSocketCall({ upgrade, session, route, captures, token, context });
+    const { name, confirmed, token } = negotiate(upgrade.head.fields);
+    const subprotocol = subprotocolOf(name, routes);
+    const limit = route.served.messageBytes + subprotocol.overheadBytes;
+    const session = new Session(subprotocol, () => this.#handshake(upgrade, confirmed, limit));
+    const options = { upgrade, session, route, captures, token, context };
+    if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
+    const call = webSocketCall(options);
     return () => this.#run(session, call, route);
   }
 
@@ -138,13 +148,13 @@ export class WebSocketFront {
   }
 
   /** Rejects only while the upgrade has not been accepted. */
-  async #run(session: Session, call: Call, route: MethodRoute): Promise<void> {
+  async #run(session: Session, made: Call | Promise<Call>, route: MethodRoute): Promise<void> {
     this.#sessions.add(session);
     try {
-      const reply = await route.served.handler(call);
+      const reply = await route.served.handler(await made);
       session.accept();
       await sendReply(session, reply);
-      session.finish(undefined);
+      session.finish(undefined, reply.trailer);
     } catch (thrown) {
       if (!session.accepted) throw thrown;
       const error = RpcError.from(thrown);
@@ -165,17 +175,14 @@ export class WebSocketFront {
         clientTracking: false,
         perMessageDeflate: false,
         maxPayload,
-        handleProtocols: (asked) =>
-          asked.has("dragoman.json")
-            ? "dragoman.json"
-            : asked.has("dragoman.bearer")
-              ? "dragoman.bearer"
-              : false,
+        // Only what is to be confirmed is still there.
+        handleProtocols: ([first]) => first ?? false,
       });
       this.#servers.set(maxPayload, server);
     }
     let accepted: WebSocket | undefined;
     if (chosen === undefined) delete upgrade.request.headers["sec-websocket-protocol"];
+    else upgrade.request.headers["sec-websocket-protocol"] = chosen;
     server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.firstBytes, (socket) => {
       accepted = socket;
     });
@@ -245,20 +252,40 @@ function checkOrigin(head: RequestHead, cors: Cors | undefined): void {
 }
 
 async function sendReply(session: Session, reply: Reply): Promise<void> {
+  session.sendHeader(reply.header);
   if (reply.kind === "unary") {
-    session.send(jsonOf(reply.response));
+    session.send(reply.response);
     return;
   }
   for await (const payload of reply.responses) {
-    const full = session.send(jsonOf(payload));
+    const full = session.send(payload);
     if (full !== undefined) await full;
   }
 }
 
-function jsonOf(payload: { json(): Uint8Array }): Uint8Array {
+function subprotocolOf(name: string, routes: Routes): Subprotocol {
+  switch (name) {
+    case "dragoman.envelope":
+      return envelopeSubprotocol((error) => statusToJson(error, routes.errors.any));
+    case "dragoman.proto":
+      return protoSubprotocol;
+    case "grpc-websockets":
+      return grpcWebSockets;
+    default:
+      return jsonSubprotocol;
+  }
+}
+
+/** How long a page may take to send its fields, in milliseconds. */
+const fieldsMs = 10_000;
+
+/** The call of a page whose fields, credentials included, come only after the upgrade. */
+async function framed(options: WebSocketCallOptions): Promise<Call> {
+  const timer = setTimeout(() => options.session.terminate(), fieldsMs);
   try {
-    return payload.json();
-  } catch (error) {
-    throw fromCodecError(error);
+    const first = await options.session.first();
+    return framedCall(options, readFields(first));
+  } finally {
+    clearTimeout(timer);
   }
 }

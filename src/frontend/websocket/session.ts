@@ -1,6 +1,7 @@
 import type { WebSocket } from "ws";
-import { Code, RpcError } from "#rpc";
+import { Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
+import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
 const maxQueued = 16;
@@ -18,9 +19,13 @@ export class Session {
   #expectsMessages = true;
   #wake: (() => void) | undefined;
   #socket: WebSocket | undefined;
+  #shown: Outgoing | undefined;
+  #firstIsRaw = false;
+  readonly subprotocol: Subprotocol;
 
   /** @param handshake accepts the upgrade; throws when the client's handshake turns out to be none */
-  constructor(handshake: () => WebSocket) {
+  constructor(subprotocol: Subprotocol, handshake: () => WebSocket) {
+    this.subprotocol = subprotocol;
     this.#handshake = handshake;
   }
 
@@ -64,21 +69,46 @@ export class Session {
     return message;
   }
 
+  /** The first frame, whatever the subprotocol makes of later ones. @throws RpcError when the client has gone */
+  async first(): Promise<Uint8Array> {
+    this.#firstIsRaw = true;
+    return (await this.next()) ?? new Uint8Array(0);
+  }
+
+  /** Makes the frame of the only response. @throws RpcError for one that cannot be shown */
+  show(response: Payload): void {
+    this.#shown = this.subprotocol.message(response);
+  }
+
+  /** Sends the header of the reply, where the subprotocol has a place for it. */
+  sendHeader(metadata: Metadata): void {
+    const frame = this.subprotocol.header?.(metadata);
+    if (frame !== undefined) this.#send(frame);
+  }
+
   /** Sends a message; undefined when the next may follow at once, else a promise of that. */
-  send(json: Uint8Array): Promise<void> | undefined {
-    const socket = this.#socket;
-    if (socket === undefined || this.#gone.signal.aborted) return undefined;
-    if (socket.bufferedAmount < maxBuffered) {
-      socket.send(json, { binary: false }, () => {});
-      return undefined;
-    }
-    return new Promise((resolve) => socket.send(json, { binary: false }, () => resolve()));
+  send(response: Payload): Promise<void> | undefined {
+    const frame = this.#shown ?? this.subprotocol.message(response);
+    return this.#send(frame);
   }
 
   /** Says how the call ended. */
-  finish(error: RpcError | undefined): void {
-    if (error === undefined) this.#socket?.close(1000);
+  finish(error: RpcError | undefined, trailer = new Metadata()): void {
+    const { subprotocol } = this;
+    const last = subprotocol.end?.(error, trailer);
+    if (last !== undefined) this.#send(last);
+    if (error === undefined || subprotocol.statusInClose === false) this.#socket?.close(1000);
     else this.#socket?.close(closeCode(error), closeReason(error.message));
+  }
+
+  #send({ data, binary }: Outgoing): Promise<void> | undefined {
+    const socket = this.#socket;
+    if (socket === undefined || this.#gone.signal.aborted) return undefined;
+    if (socket.bufferedAmount < maxBuffered) {
+      socket.send(data, { binary }, () => {});
+      return undefined;
+    }
+    return new Promise((resolve) => socket.send(data, { binary }, () => resolve()));
   }
 
   /** Ends the call and the connection because the gateway goes away. */
@@ -94,9 +124,14 @@ export class Session {
 
   #received(socket: WebSocket, data: Buffer, isBinary: boolean): void {
     if (socket.readyState !== socket.OPEN) return;
-    if (isBinary) {
-      this.#violated(socket, 1003, "messages are JSON in text frames");
-    } else if (data.length === 0) {
+    const isRaw = this.#firstIsRaw && isBinary;
+    this.#firstIsRaw = false;
+    const incoming: Incoming = isRaw
+      ? { kind: "message", bytes: data }
+      : this.subprotocol.read(data, isBinary);
+    if (incoming.kind === "violation") {
+      this.#violated(socket, incoming.code, incoming.reason);
+    } else if (incoming.kind === "end") {
       this.#halfClosed = true;
       this.#wake?.();
     } else if (this.#halfClosed || !this.#expectsMessages) {
@@ -106,8 +141,8 @@ export class Session {
         this.#halfClosed ? "a message after the end of the requests" : "this method takes no messages",
       );
     } else {
-      this.#queue.push(data);
-      this.#queuedBytes += data.length;
+      this.#queue.push(incoming.bytes);
+      this.#queuedBytes += incoming.bytes.length;
       if (this.#queue.length >= maxQueued || this.#queuedBytes >= maxQueuedBytes) socket.pause();
       this.#wake?.();
     }

@@ -1,35 +1,42 @@
-import { Code, RpcError } from "#rpc";
-import { type Fields, fieldValues } from "../fields.ts";
+import type { Metadata, Payload, RpcError } from "#rpc";
+import { fromCodecError } from "#transcode";
 
-/** What a client asked for, and what it is given. */
-export interface Subprotocols {
-  /** To be confirmed; undefined when the client named none. */
-  readonly chosen: string | undefined;
-  /** A token that a browser sent as a subprotocol, since it cannot set headers. Never echoed, never logged. */
-  readonly token: string | undefined;
+/** What a frame of the client means. */
+export type Incoming =
+  | { readonly kind: "message"; readonly bytes: Uint8Array }
+  | { readonly kind: "end" }
+  | { readonly kind: "violation"; readonly code: number; readonly reason: string };
+
+export interface Outgoing {
+  readonly data: Uint8Array;
+  readonly binary: boolean;
 }
 
-export const jsonSubprotocol = "dragoman.json";
-const bearer = "dragoman.bearer";
+/** How a call is told in the frames of a WebSocket. Has no state. */
+export interface Subprotocol {
+  readonly name: string;
+  /** What the bytes of a message are: ProtoJSON, protobuf, or pieces of gRPC's frames. */
+  readonly form: "json" | "proto" | "frames";
+  /** Bytes that a frame may have besides its message. */
+  readonly overheadBytes: number;
+  read(data: Buffer, isBinary: boolean): Incoming;
+  /** What is sent before the first response, where that is anything. */
+  header?(metadata: Metadata): Outgoing;
+  /** @throws RpcError for a message that cannot be shown */
+  message(payload: Payload): Outgoing;
+  /** What is sent before the close frame, where that is anything. */
+  end?(error: RpcError | undefined, trailer: Metadata): Outgoing;
+  /** False when the close frame is always 1000, since the status has been told before. */
+  readonly statusInClose?: boolean;
+}
 
-/** Reads `sec-websocket-protocol`. @throws RpcError for subprotocols none of which is offered */
-export function readSubprotocols(fields: Fields): Subprotocols {
-  const asked = fieldValues(fields, "sec-websocket-protocol")
-    .flatMap((value) => value.split(","))
-    .map((value) => value.trim())
-    .filter((value) => value !== "");
-  let token: string | undefined;
-  const rest: string[] = [];
-  for (let i = 0; i < asked.length; i++) {
-    if (asked[i] === bearer && asked[i + 1] !== undefined) token = asked[++i];
-    else rest.push(asked[i] as string);
+export const encoder = new TextEncoder();
+
+/** @throws RpcError for a message that has no JSON */
+export function jsonOf(payload: Payload): Uint8Array {
+  try {
+    return payload.json();
+  } catch (error) {
+    throw fromCodecError(error);
   }
-  if (rest.includes(jsonSubprotocol)) return { chosen: jsonSubprotocol, token };
-  if (rest.length === 0) {
-    // A browser fails a connection in which none of what it asked for is confirmed.
-    return { chosen: token === undefined ? undefined : bearer, token };
-  }
-  throw new RpcError(Code.INVALID_ARGUMENT, `the subprotocol offered is ${jsonSubprotocol}`, {
-    reason: "protocol_mismatch",
-  });
 }
