@@ -15,9 +15,15 @@ const claimHeaders = z
   .record(
     z
       .string()
-      .regex(/^x-[a-z\d]+(?:-[a-z\d]+)*$/, "expected a header such as x-user, in lower case")
-      .refine((name) => !reserved.test(name), "this header has a meaning of its own"),
+      .regex(/^x-[a-z\d]+(?:-[a-z\d]+)*$/)
+      .refine((name) => !reserved.test(name)),
     z.string().min(1),
+    {
+      error: (issue) =>
+        issue.code === "invalid_key"
+          ? "expected a header such as x-user, in lower case, that has no meaning of its own"
+          : undefined,
+    },
   )
   .default({})
   .describe("Claims that the upstream hears of: header by header, the name of the claim.");

@@ -10,7 +10,7 @@ import {
 } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { Exchange, Upgrade } from "../exchange.ts";
-import type { Fields } from "../fields.ts";
+import { type Fields, fieldValues } from "../fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 
 /** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
@@ -30,7 +30,10 @@ export function emptyPayload(): Payload {
   return Payload.fromProto(empty, nothing);
 }
 
-/** Filters get the header as it came; what they take out of it or add to it is for the forwarding to heed. */
+/**
+ * Filters get the header as it came, but for what is meant for the connection alone (RFC 9110 7.6.1): taken away here,
+ * so that a client cannot have taken away what filters add. What they take out of it or add to it is for the forwarding to heed.
+ */
 export function passThroughCall(
   carrier: Carrier,
   fields: Fields,
@@ -39,7 +42,14 @@ export function passThroughCall(
   signal: AbortSignal,
 ): PassThroughCall {
   const header = new Metadata();
-  for (let i = 0; i < fields.length; i += 2) header.append(fields[i] as string, fields[i + 1] as string);
+  const named = fieldValues(fields, "connection")
+    .join(",")
+    .toLowerCase()
+    .split(/[\s,]+/);
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (!named.includes(name)) header.append(name, fields[i + 1] as string);
+  }
   const request = emptyPayload();
   return {
     kind: "unary",

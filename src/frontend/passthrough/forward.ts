@@ -3,7 +3,6 @@ import https from "node:https";
 import proxy from "http2-proxy";
 import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
 import type { Exchange, Upgrade } from "../exchange.ts";
-import { type Fields, fieldValues } from "../fields.ts";
 import { requestOf, responseOf, socketOf, upgradeSocketOf } from "./adaptors.ts";
 import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
 
@@ -70,7 +69,7 @@ async function forwardExchange(
   target: HttpTarget,
   agents: Agents,
 ): Promise<void> {
-  const headers = requestHeaders(exchange.head.fields, exchange.head, call);
+  const headers = requestHeaders(exchange.head, call);
   await proxy.web(
     requestOf(exchange, headers, call.context.peer),
     responseOf(exchange, call.context.requestId, cors, call.head),
@@ -106,7 +105,7 @@ function frame(outgoing: ClientRequest, exchange: Exchange): void {
 
 async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget): Promise<void> {
   const { request, socket, firstBytes } = upgrade;
-  const headers = requestHeaders(upgrade.head.fields, upgrade.head, call);
+  const headers = requestHeaders(upgrade.head, call);
   headers.upgrade = "websocket";
   headers.connection = "upgrade";
   // HTTP/2 has no key; the upstream, which is asked by http/1.1, wants one.
@@ -142,16 +141,11 @@ const replaced: ReadonlySet<string> = new Set([
   "expect",
 ]);
 
-function requestHeaders(fields: Fields, head: Exchange["head"], call: Call): OutgoingHttpHeaders {
+function requestHeaders(head: Exchange["head"], call: Call): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
-  // Read here, not by the library, which would take fields of the gateway's away as well (RFC 9110 7.6.1).
-  const named = fieldValues(fields, "connection")
-    .join(",")
-    .toLowerCase()
-    .split(/[\s,]+/);
   // As the filters have left it: they take credentials out, and others decide what an upstream hears.
   for (const [name, value] of call.header) {
-    if (replaced.has(name) || named.includes(name)) continue;
+    if (replaced.has(name)) continue;
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   }

@@ -173,6 +173,23 @@ test("claims go on by the headers that are configured, which no client can set",
   expect(body).not.toHaveProperty("x-tenant");
 });
 
+test("what the gateway says of callers cannot be taken away by naming it in connection", async () => {
+  const headers = { ...(await bearer()), connection: "close, x-user, x-dragoman-subject" };
+  const text = await new Promise<string>((resolve, reject) => {
+    const port = world.gateway.httpPort ?? 0;
+    http
+      .get({ host: "127.0.0.1", port, path: "/both", headers }, (response) => {
+        let sum = "";
+        response.setEncoding("utf8").on("data", (chunk) => {
+          sum += chunk;
+        });
+        response.on("end", () => resolve(sum));
+      })
+      .on("error", reject);
+  });
+  expect(JSON.parse(text)).toMatchObject({ "x-user": "ann", "x-dragoman-subject": "ann" });
+});
+
 test("credentials go on where the route says so", async () => {
   const header = await bearer();
   expect((await get("/forwarding", header)).body).toMatchObject(header);
