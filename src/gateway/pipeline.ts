@@ -10,6 +10,7 @@ import { loadSheddingFilter } from "#filter/load-shedding";
 import { metricsFilter } from "#filter/metrics";
 import { type LimitPolicy, rateLimitFilter } from "#filter/rate-limit";
 import { type RetryPolicy, retryFilter } from "#filter/retry";
+import { sessionExpiryFilter } from "#filter/session-expiry";
 import { streamLimitFilter } from "#filter/stream-limit";
 import { validateFilter } from "#filter/validate";
 import { Health } from "#gen/grpc/health/v1/health_pb";
@@ -99,6 +100,8 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
         forwardCredentials: route?.auth?.forwardCredentials === true,
       }),
     );
+    // What may go on for long ends with the credentials that let it in.
+    if (upstream === undefined || method.kind !== "unary") filters.push(sessionExpiryFilter());
     if (access.scopes.length > 0) filters.push(scopesFilter(access.scopes));
   }
   // After who calls is known, and before anything is counted or looked up for them.

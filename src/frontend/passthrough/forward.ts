@@ -114,6 +114,10 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
     headers,
     socket: socketOf(upgrade.head.scheme === "https", call.context.peer),
   }) as typeof request;
+  // The client has gone, or may not go on.
+  const onAbort = (): void => void socket.destroy();
+  call.signal.addEventListener("abort", onAbort, { once: true });
+  socket.once("close", () => call.signal.removeEventListener("abort", onAbort));
   await proxy.ws(incoming, upgradeSocketOf(socket), firstBytes, {
     hostname: target.host,
     port: target.port,

@@ -1,0 +1,1 @@
+export { sessionExpiryFilter } from "./filter.ts";
