@@ -65,6 +65,10 @@ const listen = z.strictObject({
     })
     .prefault({})
     .describe("Plain HTTP."),
+  engine: z
+    .enum(["dragoman", "node"])
+    .default("dragoman")
+    .describe("Which HTTP/2: the gateway's own, or node:http2."),
   hsts: z.strictObject({ maxAge: duration("How long browsers shall insist on HTTPS.") }).optional(),
   trustProxies: z
     .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))

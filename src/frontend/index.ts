@@ -1,6 +1,7 @@
 export { connectStreamProtocol } from "./connect/stream.ts";
 export { connectUnaryProtocol } from "./connect/unary.ts";
 export { type Cors, type CorsOptions, createCors } from "./cors.ts";
+export { createDragomanListener } from "./dragoman-engine/listener.ts";
 export { grpcProtocol } from "./grpc/protocol.ts";
 export { grpcWebProtocol } from "./grpc-web/protocol.ts";
 export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";

@@ -1,5 +1,6 @@
 import type { Config } from "#config";
 import {
+  createDragomanListener,
   createNodeListener,
   devCertificate,
   type Listener,
@@ -51,7 +52,8 @@ export async function openListeners(
       throw portError(what, host, port, cause);
     }
   };
-  const secure = createNodeListener({
+  const createListener = config.listen.engine === "node" ? createNodeListener : createDragomanListener;
+  const secure = createListener({
     tls: certificates.tls,
     onRenewal: certificates.onRenewal,
     limits: bounds,
@@ -64,7 +66,7 @@ export async function openListeners(
     const plainEvents = http.mode === "serve" ? events : redirectToHttps(httpsPort);
     httpPort = await open(
       "http",
-      createNodeListener({ limits: bounds, events: plainEvents }),
+      createListener({ limits: bounds, events: plainEvents }),
       http.host,
       http.port,
     );

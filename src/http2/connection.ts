@@ -113,6 +113,8 @@ export class Connection {
     socket.on("end", () => this.#peerEnded());
     socket.on("error", () => {});
     socket.on("close", () => this.#lost());
+    // It may have been paused when it was handed over.
+    socket.resume();
     this.#introduce();
   }
 
@@ -164,9 +166,10 @@ export class Connection {
 
   /**
    * Ends the connection without losing anything (RFC 9113 6.8): a first GOAWAY that promises to take whatever is on its way,
-   * a second one that says which was the last, and the end once all streams have ended.
+   * a second one that says which was the last, and the end once all streams have ended. `onFixed` is called when it is known
+   * which was the last, unless the connection is over before that.
    */
-  leave(): void {
+  leave(onFixed?: () => void): void {
     if (this.#state !== "open") return;
     this.#state = "leaving";
     if (!this.isServer) {
@@ -175,16 +178,17 @@ export class Connection {
       return;
     }
     this.#goaway(maxWindow, ErrorCode.NO_ERROR, "");
-    let fixed = false;
     const fix = (): void => {
-      if (fixed || this.#state !== "leaving") return;
-      fixed = true;
+      clearTimeout(timer);
+      if (this.#state !== "leaving" || this.#promised !== maxWindow) return;
       this.#goaway(this.lastPeerStream, ErrorCode.NO_ERROR, "");
+      onFixed?.();
       this.#closeWhenDone();
     };
+    const timer = setTimeout(fix, noticeMs);
+    timer.unref();
     // The answer to a ping comes after every stream that the client opened before it heard.
     this.ping(fix);
-    setTimeout(fix, noticeMs).unref();
   }
 
   /** Tears the connection down; streams are broken. */
@@ -493,7 +497,11 @@ export class Connection {
   }
 
   #localEnd(stream: Stream): void {
-    if (!stream.remoteEnded || stream.gone) return;
+    if (stream.gone) return;
+    if (!stream.remoteEnded) {
+      if (stream.stopsPeer) this.reset(stream, ErrorCode.NO_ERROR);
+      return;
+    }
     this.#forget(stream, false);
     this.#ended();
   }
@@ -515,6 +523,7 @@ export class Connection {
     const { held } = stream;
     stream.held = 0;
     if (held > 0) this.credit(held);
+    stream.consumer?.closed?.();
   }
 
   #remember(id: number): void {

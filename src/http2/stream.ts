@@ -23,6 +23,8 @@ export interface StreamConsumer {
   broken(breach: Breach): void;
   /** What was written has left; more may be. */
   writable(): void;
+  /** The stream is over, in whichever way. The last that is heard of it but for `broken`. */
+  closed?(): void;
 }
 
 /** Octets of a stream that may wait in the gateway before its writer is asked to wait. */
@@ -64,6 +66,8 @@ export class Stream {
   /** Writing has ended: after the queue comes END_STREAM. */
   endQueued = false;
   trailers: readonly string[] | undefined;
+  /** Once our end is sent, a peer that still sends is told to stop (RFC 9113 8.1). */
+  stopsPeer = false;
 
   constructor(
     connection: Connection,

@@ -21,6 +21,9 @@ export interface TestGateway extends AsyncDisposable {
   access(): readonly Record<string, unknown>[];
 }
 
+/** The HTTP/2 engine to test instead of the default: `dragoman` or `node`. */
+const engine = process.env["DRAGOMAN_TEST_ENGINE"];
+
 /** @param config what differs from: free ports, a `proto` folder with these files, everything public */
 export async function testGateway(
   protos: Readonly<Record<string, string>>,
@@ -33,6 +36,7 @@ export async function testGateway(
   const text = stringify({
     version: 1,
     listen: {
+      ...(engine === undefined ? {} : { engine }),
       ...others,
       https: { host: "127.0.0.1", port: 0, tls: "dev", ...https },
       http: { host: "127.0.0.1", port: 0, mode: "serve", ...http },

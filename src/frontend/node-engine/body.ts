@@ -1,23 +1,6 @@
 import type { Readable } from "node:stream";
-import { Code, RpcError } from "#rpc";
-
-export function clientGone(): RpcError {
-  return new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone", httpStatus: 499 });
-}
-
-export function bodyTooLarge(limit: number): RpcError {
-  return new RpcError(Code.RESOURCE_EXHAUSTED, `the body is larger than ${limit} bytes`, {
-    reason: "body_too_large",
-    httpStatus: 413,
-  });
-}
-
-export function bodyStalled(ms: number): RpcError {
-  return new RpcError(Code.CANCELLED, `no byte of the body came for ${ms} ms`, {
-    reason: "request_timeout",
-    httpStatus: 408,
-  });
-}
+import type { RpcError } from "#rpc";
+import { bodyStalled, bodyTooLarge, clientGone } from "../body-error.ts";
 
 export interface BodyLimits {
   /** Announced by content-length, if it was. */

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Peer } from "#rpc";
+import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
-import { clientGone, readPieces, readWhole } from "./body.ts";
+import { readPieces, readWhole } from "./body.ts";
 import { outgoing } from "./fields.ts";
 
 /** What is left of a refused body is read and thrown away up to this size, so that the connection can be used again. */

@@ -1,8 +1,9 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import type { Peer } from "#rpc";
+import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
-import { clientGone, readPieces, readWhole } from "./body.ts";
+import { readPieces, readWhole } from "./body.ts";
 import { outgoing } from "./fields.ts";
 
 const resetCodes: Readonly<Record<ResetCause, number>> = {

@@ -1,0 +1,104 @@
+import { Connection, type ConnectionEvents, type FieldSection, type Stream } from "#http2";
+import { Code } from "#rpc";
+import type { Connection as Accepted, Engine, EngineOptions } from "../engine.ts";
+import type { RequestHead } from "../exchange.ts";
+import { checkHead, isRefusal } from "../head.ts";
+import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
+import { Http2Exchange } from "./http2-exchange.ts";
+
+/** Windows at the edge: a stream may send 64 KiB ahead, a connection 1 MiB. */
+const streamWindow = 64 * 1024;
+const connectionWindow = 1024 * 1024;
+
+const noTunnels: Refusal = {
+  status: 405,
+  code: Code.UNIMPLEMENTED,
+  message: "CONNECT is not offered",
+  reason: "method_not_allowed",
+};
+
+/** HTTP/2 by the gateway's own engine. */
+export function createDragomanEngine(options: EngineOptions): Engine {
+  const { limits, events, answerFields, count } = options;
+  const connections = new Set<Connection>();
+  let ending = false;
+  const sections = { bytes: limits.headerBytes + limits.targetBytes, count: limits.headerCount };
+  const exchangeOptions = {
+    bodyIdleMs: limits.bodyIdleMs,
+    answerFields,
+    onClosed: () => count(-1),
+  };
+
+  const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
+    const head = headOf(accepted, section, options);
+    if (isRefusal(head)) {
+      stream.stopsPeer = true;
+      const body = refusalBody(head);
+      const fields = [...refusalFields(head), ...answerFields, "content-length", String(body.length)];
+      stream.answer(head.status, fields, section.method === "HEAD" ? undefined : body);
+      return;
+    }
+    count(1);
+    events.exchange(new Http2Exchange(stream, head, accepted.peer, exchangeOptions));
+  };
+
+  return {
+    serve(accepted) {
+      const own: ConnectionEvents = {
+        request: (stream, section) => request(accepted, stream, section),
+        closed: () => connections.delete(connection),
+      };
+      const connection = new Connection(accepted.socket, {
+        role: "server",
+        events: own,
+        maxStreams: limits.streamsPerConnection,
+        streamWindow,
+        connectionWindow,
+        sections,
+        extendedConnect: false,
+        headMs: limits.headMs,
+        idleMs: limits.idleMs,
+        stallMs: limits.bodyIdleMs,
+      });
+      connections.add(connection);
+      if (ending) connection.leave();
+    },
+    async announceEnd() {
+      ending = true;
+      await Promise.all([...connections].map((each) => new Promise<void>((resolve) => leave(each, resolve))));
+    },
+    async end() {
+      await Promise.all(
+        [...connections].map((each) => new Promise<void>((resolve) => closing(each, resolve))),
+      );
+    },
+  };
+}
+
+function leave(connection: Connection, resolve: () => void): void {
+  if (!connection.open) {
+    resolve();
+    return;
+  }
+  connection.socket.once("close", resolve);
+  connection.leave(resolve);
+}
+
+function closing(connection: Connection, resolve: () => void): void {
+  connection.socket.once("close", resolve);
+  connection.leave();
+}
+
+function headOf(accepted: Accepted, section: FieldSection, { limits }: EngineOptions): RequestHead | Refusal {
+  if (section.method === "CONNECT") return noTunnels;
+  if (section.tooLarge) {
+    return {
+      status: 431,
+      code: Code.INVALID_ARGUMENT,
+      message: `the header is larger than ${limits.headerBytes} bytes or ${limits.headerCount} fields`,
+      reason: "header_too_large",
+    };
+  }
+  const { method = "", authority, path = "", fields } = section;
+  return checkHead({ method, authority, target: path, fields }, accepted, limits);
+}
