@@ -378,6 +378,8 @@ export class Connection {
     if (this.streams.size > 0) {
       this.#activeAt = now;
       for (const stream of this.streams.all()) {
+        if (stream.stoppingSince > 0 && now - stream.stoppingSince > lingerMs)
+          this.reset(stream, ErrorCode.NO_ERROR);
         if (stream.blockedSince === 0 || now - stream.blockedSince <= options.stallMs) continue;
         const { consumer } = stream;
         this.reset(stream, ErrorCode.CANCEL);
@@ -499,11 +501,22 @@ export class Connection {
   #localEnd(stream: Stream): void {
     if (stream.gone) return;
     if (!stream.remoteEnded) {
-      if (stream.stopsPeer) this.reset(stream, ErrorCode.NO_ERROR);
+      if (stream.stopsPeer) this.#stopPeer(stream);
       return;
     }
     this.#forget(stream, false);
     this.#ended();
+  }
+
+  /**
+   * Has a peer that still sends stop, once it has seen our end: there are clients that wait for ever where a reset comes
+   * together with the end of the answer (node:http2 is one).
+   */
+  #stopPeer(stream: Stream): void {
+    stream.stoppingSince = clock.now;
+    this.ping(() => {
+      if (!stream.gone) this.reset(stream, ErrorCode.NO_ERROR);
+    });
   }
 
   /** A stream has ended: there is room for another, or it was the last. */

@@ -68,6 +68,8 @@ export class Stream {
   trailers: readonly string[] | undefined;
   /** Once our end is sent, a peer that still sends is told to stop (RFC 9113 8.1). */
   stopsPeer = false;
+  /** Since when it is being told, in milliseconds of the clock; 0 while it is not. */
+  stoppingSince = 0;
 
   constructor(
     connection: Connection,
