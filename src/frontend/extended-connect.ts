@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { IncomingMessage, STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import { Duplex } from "node:stream";
-import type { Peer } from "#rpc";
+import { Code, type Peer } from "#rpc";
 import type { RequestHead, Upgrade } from "./exchange.ts";
 import type { Fields } from "./fields.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** A stream of HTTP/2 that a client opened by extended CONNECT (RFC 8441 4), whichever engine carries it. */
 export interface ConnectStream {
@@ -17,6 +18,22 @@ export interface ConnectStream {
   /** A whole answer; the stream ends with it, the connection stays. */
   refuse(status: number, fields: Fields, body: Uint8Array): void;
 }
+
+/** The answer to a CONNECT that would be a tunnel. */
+export const noTunnels: Refusal = {
+  status: 405,
+  code: Code.UNIMPLEMENTED,
+  message: "CONNECT is not offered",
+  reason: "method_not_allowed",
+};
+
+/** The answer to an extended CONNECT for anything but a WebSocket. */
+export const notWebSocket: Refusal = {
+  status: 501,
+  code: Code.UNIMPLEMENTED,
+  message: "the only protocol offered by CONNECT is websocket",
+  reason: "method_not_allowed",
+};
 
 /** The request that a WebSocket handshake of http/1.1 would have been: made up, since HTTP/2 has no key to answer. */
 function handshakeRequest(head: RequestHead): IncomingMessage {

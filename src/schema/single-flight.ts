@@ -12,6 +12,7 @@ export class SingleFlight {
   });
   readonly #work: () => Promise<void>;
   #waiting: Promise<void> | undefined;
+  #stopped: Promise<void> | undefined;
 
   /** @param work must not reject */
   constructor(work: () => Promise<void>) {
@@ -31,8 +32,9 @@ export class SingleFlight {
     return this.#waiting;
   }
 
-  /** Resolves when the run that goes on has ended; none begins any more. Call once. */
-  async stop(): Promise<void> {
-    await this.#limiter.stop({ dropWaitingJobs: true });
+  /** Resolves when the run that goes on has ended; none begins any more. May be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#limiter.stop({ dropWaitingJobs: true });
+    return this.#stopped;
   }
 }

@@ -22,7 +22,7 @@ export interface TestGateway extends AsyncDisposable {
 }
 
 /** The HTTP/2 engine to test instead of the default: `dragoman` or `node`. */
-const engine = process.env["DRAGOMAN_TEST_ENGINE"];
+const engine = process.env.DRAGOMAN_TEST_ENGINE;
 
 /** @param config what differs from: free ports, a `proto` folder with these files, everything public */
 export async function testGateway(

@@ -2,20 +2,18 @@ import { Connection, type ConnectionEvents, type FieldSection, type Stream } fro
 import { Code } from "#rpc";
 import type { Connection as Accepted, Engine, EngineOptions } from "../engine.ts";
 import type { RequestHead } from "../exchange.ts";
+import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
+import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
 import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
+import { duplexOf } from "./stream-duplex.ts";
 
 /** Windows at the edge: a stream may send 64 KiB ahead, a connection 1 MiB. */
 const streamWindow = 64 * 1024;
 const connectionWindow = 1024 * 1024;
 
-const noTunnels: Refusal = {
-  status: 405,
-  code: Code.UNIMPLEMENTED,
-  message: "CONNECT is not offered",
-  reason: "method_not_allowed",
-};
+const nothing = new Uint8Array(0);
 
 /** HTTP/2 by the gateway's own engine. */
 export function createDragomanEngine(options: EngineOptions): Engine {
@@ -29,13 +27,33 @@ export function createDragomanEngine(options: EngineOptions): Engine {
     onClosed: () => count(-1),
   };
 
+  const refuse = (stream: Stream, status: number, fields: Fields, body: Uint8Array): void => {
+    stream.stopsPeer = true;
+    const all = [...fields, ...answerFields, "content-length", String(body.length)];
+    stream.answer(status, all, body);
+  };
+
   const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
     const head = headOf(accepted, section, options);
     if (isRefusal(head)) {
-      stream.stopsPeer = true;
-      const body = refusalBody(head);
-      const fields = [...refusalFields(head), ...answerFields, "content-length", String(body.length)];
-      stream.answer(head.status, fields, section.method === "HEAD" ? undefined : body);
+      refuse(
+        stream,
+        head.status,
+        refusalFields(head),
+        section.method === "HEAD" ? nothing : refusalBody(head),
+      );
+      return;
+    }
+    if (section.method === "CONNECT") {
+      events.upgrade(
+        upgradeOverStream({
+          head,
+          peer: accepted.peer,
+          stream: duplexOf(stream),
+          accept: (status, fields) => stream.respond(status, [...fields, ...answerFields], false),
+          refuse: (status, fields, body) => refuse(stream, status, fields, body),
+        }),
+      );
       return;
     }
     count(1);
@@ -55,7 +73,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
         streamWindow,
         connectionWindow,
         sections,
-        extendedConnect: false,
+        extendedConnect: true,
         headMs: limits.headMs,
         idleMs: limits.idleMs,
         stallMs: limits.bodyIdleMs,
@@ -90,7 +108,9 @@ function closing(connection: Connection, resolve: () => void): void {
 }
 
 function headOf(accepted: Accepted, section: FieldSection, { limits }: EngineOptions): RequestHead | Refusal {
-  if (section.method === "CONNECT") return noTunnels;
+  if (section.method === "CONNECT" && section.protocol !== "websocket") {
+    return section.protocol === undefined ? noTunnels : notWebSocket;
+  }
   if (section.tooLarge) {
     return {
       status: 431,

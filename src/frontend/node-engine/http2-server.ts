@@ -5,32 +5,17 @@ import http2, {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from "node:http2";
-import { Code } from "#rpc";
 import type { Connection, Engine, EngineOptions } from "../engine.ts";
-import { upgradeOverStream } from "../extended-connect.ts";
+import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
 import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
-import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
+import { refusalBody, refusalFields } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 
 /** Windows at the edge: a stream may send 64 KiB ahead, a connection 1 MiB. */
 const streamWindow = 64 * 1024;
 const connectionWindow = 1024 * 1024;
-
-const noTunnels: Refusal = {
-  status: 405,
-  code: Code.UNIMPLEMENTED,
-  message: "CONNECT is not offered",
-  reason: "method_not_allowed",
-};
-
-const notWebSocket: Refusal = {
-  status: 501,
-  code: Code.UNIMPLEMENTED,
-  message: "the only protocol offered by CONNECT is websocket",
-  reason: "method_not_allowed",
-};
 
 /** Time for clients to hear of the coming end before their last stream number is fixed, in milliseconds. */
 const noticeMs = 500;
