@@ -7,6 +7,7 @@ import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./
 import { storeSchema } from "./store-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
+import { webSocketSchema } from "./websocket-schema.ts";
 
 /**
  * The one description of `gateway.yaml`: the parser, the JSON Schema for editors and the type of the configuration all
@@ -91,6 +92,7 @@ const listen = z.strictObject({
       bodyIdle: duration("How long the body of a request may pause.").prefault("60s"),
     })
     .prefault({}),
+  websocket: webSocketSchema,
 });
 
 const upstreamTls = z.strictObject({

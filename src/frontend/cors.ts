@@ -3,6 +3,8 @@ import { field } from "./fields.ts";
 
 /** A compiled policy for cross-origin requests (the Fetch standard, "CORS protocol"). */
 export interface Cors {
+  /** Whether pages of other origins that are allowed may send what identifies their users: cookies. */
+  readonly credentials: boolean;
   /** Whether pages of this origin may call, and open WebSockets. */
   allows(origin: string): boolean;
   /** The fields to add to the answer to a request, errors included; `vary` whenever the answer depends on the origin. */
@@ -58,6 +60,7 @@ export function createCors(options: CorsOptions): Cors {
   };
 
   return {
+    credentials: options.credentials,
     allows,
     fields(head) {
       const fields = shared(head);

@@ -16,3 +16,4 @@ export { createServe } from "./serve.ts";
 export { CertificateError, type Certificates, loadCertificates } from "./tls/certificates.ts";
 export { type DevCertificate, devCertificate } from "./tls/dev-ca.ts";
 export { WebSocketFront } from "./websocket/front.ts";
+export type { WebSocketSettings } from "./websocket/settings.ts";

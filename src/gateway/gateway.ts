@@ -23,6 +23,7 @@ import { buildSnapshot, type Snapshot } from "./snapshot.ts";
 import { StartError } from "./start-error.ts";
 import { unreadableFiles } from "./unreadable-files.ts";
 import { configView, routeViews, schemaView, upstreamViews } from "./views.ts";
+import { webSocketSettings } from "./websocket-settings.ts";
 
 export interface GatewayOptions {
   /** Where a local CA is kept. */
@@ -141,7 +142,13 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
 
   const routes = () => (snapshot as Snapshot).routes;
   const trusts = trustedPeers(config.listen.trustProxies);
-  const webSockets = new WebSocketFront({ routes, trusts, logger, passThrough: readPassThroughUpgrade });
+  const webSockets = new WebSocketFront({
+    routes,
+    trusts,
+    logger,
+    settings: webSocketSettings(config.listen),
+    passThrough: readPassThroughUpgrade,
+  });
   const protocols = [
     grpcProtocol,
     grpcWebProtocol,

@@ -27,6 +27,7 @@ export const reasons = [
   "origin_denied",
   "misdirected",
   "client_gone",
+  "idle_timeout",
   // policy
   "credentials_missing",
   "credentials_invalid",

@@ -1,4 +1,3 @@
-import { type WebSocket, WebSocketServer } from "ws";
 import { type Call, Code, type Context, type Reply, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
 import { newContext } from "../context.ts";
@@ -16,14 +15,18 @@ import { envelopeSubprotocol } from "./envelope.ts";
 import { grpcWebSockets, readFields } from "./grpc-websockets.ts";
 import { jsonSubprotocol } from "./json.ts";
 import { negotiate } from "./negotiation.ts";
+import { OpenSockets } from "./open-sockets.ts";
 import { protoSubprotocol } from "./proto.ts";
 import { Session } from "./session.ts";
+import type { WebSocketSettings } from "./settings.ts";
 import type { Subprotocol } from "./subprotocol.ts";
+import { tokenCookie } from "./token-cookie.ts";
 
 export interface WebSocketFrontOptions {
   readonly routes: () => Routes;
   readonly trusts: TrustsPeer;
   readonly logger: Logger;
+  readonly settings: WebSocketSettings;
   /** The call of an upgrade to a path that is passed through. */
   readonly passThrough: (
     upgrade: Upgrade,
@@ -33,9 +36,6 @@ export interface WebSocketFrontOptions {
   ) => Call;
 }
 
-/** Milliseconds between pings; who has not answered one by the next is gone. */
-const pingMs = 30_000;
-
 type Destination =
   | { readonly kind: "method"; readonly route: MethodRoute; readonly captures: readonly string[] }
   | { readonly kind: "passthrough"; readonly route: PassThroughRoute };
@@ -43,17 +43,13 @@ type Destination =
 /** Serves upgrades to WebSocket. Routing, origin, authentication and limits come before the upgrade is accepted. */
 export class WebSocketFront {
   readonly #options: WebSocketFrontOptions;
-  readonly #servers = new Map<number, WebSocketServer>();
   readonly #sessions = new Set<Session>();
-  readonly #alive = new WeakSet<WebSocket>();
-  readonly #sockets = new Set<WebSocket>();
-  readonly #pings: NodeJS.Timeout;
+  readonly #sockets: OpenSockets;
   #draining = false;
 
   constructor(options: WebSocketFrontOptions) {
     this.#options = options;
-    this.#pings = setInterval(() => this.#ping(), pingMs);
-    this.#pings.unref();
+    this.#sockets = new OpenSockets(options.settings);
   }
 
   /** WebSockets that are open. */
@@ -72,16 +68,8 @@ export class WebSocketFront {
   /** Closes what is open with 1001; resolves when all are closed, or after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     this.#draining = true;
-    clearInterval(this.#pings);
     for (const session of this.#sessions) session.goAway();
-    const end = performance.now() + graceMs;
-    while (this.#sockets.size > 0 && performance.now() < end) {
-      await new Promise((resolve) => {
-        setTimeout(resolve, 20);
-      });
-    }
-    for (const socket of this.#sockets) socket.terminate();
-    for (const server of this.#servers.values()) server.close();
+    await this.#sockets.end(graceMs);
   }
 
   async #serve(upgrade: Upgrade): Promise<void> {
@@ -129,10 +117,16 @@ export class WebSocketFront {
     if (destination.kind === "passthrough")
       return () => this.#passThrough(upgrade, destination.route, context);
     const { route, captures } = destination;
-    const { name, confirmed, token } = negotiate(upgrade.head.fields);
+    const { settings } = this.#options;
+    const negotiated = negotiate(upgrade.head.fields);
+    const { name, confirmed } = negotiated;
     const subprotocol = subprotocolOf(name, routes);
     const limit = route.served.messageBytes + subprotocol.overheadBytes;
-    const session = new Session(subprotocol, () => this.#handshake(upgrade, confirmed, limit));
+    const accept = () => this.#sockets.accept(upgrade, confirmed, limit);
+    const session = new Session(subprotocol, settings, accept);
+    const cookie =
+      settings.tokenCookie === undefined ? undefined : tokenCookie(upgrade.head, settings.tokenCookie, cors);
+    const token = negotiated.token ?? cookie;
     const options = { upgrade, session, route, captures, token, context };
     if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
     const call = webSocketCall(options);
@@ -164,48 +158,6 @@ export class WebSocketFront {
       session.finish(error);
     } finally {
       this.#sessions.delete(session);
-    }
-  }
-
-  #handshake(upgrade: Upgrade, chosen: string | undefined, maxPayload: number): WebSocket {
-    let server = this.#servers.get(maxPayload);
-    if (server === undefined) {
-      server = new WebSocketServer({
-        noServer: true,
-        clientTracking: false,
-        perMessageDeflate: false,
-        maxPayload,
-        // Only what is to be confirmed is still there.
-        handleProtocols: ([first]) => first ?? false,
-      });
-      this.#servers.set(maxPayload, server);
-    }
-    let accepted: WebSocket | undefined;
-    if (chosen === undefined) delete upgrade.request.headers["sec-websocket-protocol"];
-    else upgrade.request.headers["sec-websocket-protocol"] = chosen;
-    server.handleUpgrade(upgrade.request, upgrade.socket, upgrade.firstBytes, (socket) => {
-      accepted = socket;
-    });
-    // ws has refused a malformed handshake by itself.
-    if (accepted === undefined)
-      throw new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" });
-    const socket = accepted;
-    this.#sockets.add(socket);
-    this.#alive.add(socket);
-    socket.on("pong", () => this.#alive.add(socket));
-    socket.on("close", () => this.#sockets.delete(socket));
-    return socket;
-  }
-
-  #ping(): void {
-    for (const socket of this.#sockets) {
-      // The pong of one that is not read, while its upstream is slow, waits behind its messages.
-      if (!this.#alive.has(socket) && !socket.isPaused) {
-        socket.terminate();
-        continue;
-      }
-      this.#alive.delete(socket);
-      socket.ping();
     }
   }
 }

@@ -1,6 +1,8 @@
 import type { WebSocket } from "ws";
 import { Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
+import { FrameBudget } from "./frame-budget.ts";
+import type { WebSocketSettings } from "./settings.ts";
 import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
@@ -11,6 +13,7 @@ const maxBuffered = 256 * 1024;
 
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
+  readonly #settings: WebSocketSettings;
   readonly #handshake: () => WebSocket;
   readonly #gone = new AbortController();
   readonly #queue: Uint8Array[] = [];
@@ -21,11 +24,14 @@ export class Session {
   #socket: WebSocket | undefined;
   #shown: Outgoing | undefined;
   #firstIsRaw = false;
+  /** Restarted by each message that comes or goes. */
+  #idle: NodeJS.Timeout | undefined;
   readonly subprotocol: Subprotocol;
 
   /** @param handshake accepts the upgrade; throws when the client's handshake turns out to be none */
-  constructor(subprotocol: Subprotocol, handshake: () => WebSocket) {
+  constructor(subprotocol: Subprotocol, settings: WebSocketSettings, handshake: () => WebSocket) {
     this.subprotocol = subprotocol;
+    this.#settings = settings;
     this.#handshake = handshake;
   }
 
@@ -47,6 +53,7 @@ export class Session {
     if (this.#socket !== undefined) return;
     const socket = this.#handshake();
     this.#socket = socket;
+    this.#limit(socket);
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
     // ws closes by itself, with the right code, what breaks its protocol.
@@ -92,9 +99,10 @@ export class Session {
     return this.#send(frame);
   }
 
-  /** Says how the call ended. */
+  /** Says how the call ended, unless the socket is closed already. */
   finish(error: RpcError | undefined, trailer = new Metadata()): void {
     const { subprotocol } = this;
+    clearTimeout(this.#idle);
     const last = subprotocol.end?.(error, trailer);
     if (last !== undefined) this.#send(last);
     if (error === undefined || subprotocol.statusInClose === false) this.#socket?.close(1000);
@@ -103,7 +111,8 @@ export class Session {
 
   #send({ data, binary }: Outgoing): Promise<void> | undefined {
     const socket = this.#socket;
-    if (socket === undefined || this.#gone.signal.aborted) return undefined;
+    if (socket === undefined || socket.readyState !== socket.OPEN) return undefined;
+    this.#idle?.refresh();
     if (socket.bufferedAmount < maxBuffered) {
       socket.send(data, { binary }, () => {});
       return undefined;
@@ -122,8 +131,40 @@ export class Session {
     this.#socket?.terminate();
   }
 
+  /** Begins to watch how much the client sends, and how long nothing is said. */
+  #limit(socket: WebSocket): void {
+    const { idleMs, rate } = this.#settings;
+    if (idleMs !== undefined) {
+      const tooLong = (): void =>
+        this.#fail(
+          new RpcError(Code.DEADLINE_EXCEEDED, "no message for too long", { reason: "idle_timeout" }),
+        );
+      this.#idle = setTimeout(tooLong, idleMs).unref();
+    }
+    if (rate === undefined) return;
+    const budget = new FrameBudget(rate, performance.now());
+    const take = (): void => {
+      if (socket.readyState !== socket.OPEN || budget.take(performance.now())) return;
+      this.#fail(
+        new RpcError(Code.RESOURCE_EXHAUSTED, "more messages than may be sent in this time", {
+          reason: "rate_limited",
+        }),
+      );
+    };
+    // Before what makes use of the message.
+    for (const frame of ["message", "ping", "pong"] as const) socket.on(frame, take);
+  }
+
+  /** Ends the call for a reason of the gateway's. The client is told at once, whatever waits to be sent. */
+  #fail(error: RpcError): void {
+    this.finish(error);
+    this.#gone.abort(error);
+    this.#wake?.();
+  }
+
   #received(socket: WebSocket, data: Buffer, isBinary: boolean): void {
     if (socket.readyState !== socket.OPEN) return;
+    this.#idle?.refresh();
     const isRaw = this.#firstIsRaw && isBinary;
     this.#firstIsRaw = false;
     const incoming: Incoming = isRaw
@@ -154,6 +195,7 @@ export class Session {
   }
 
   #ended(): void {
+    clearTimeout(this.#idle);
     this.#gone.abort(
       new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone", httpStatus: 499 }),
     );
