@@ -22,7 +22,7 @@ const compression = z.strictObject({
   contextTakeover: z
     .boolean()
     .default(false)
-    .describe("Compress messages by what was in those before; costs each WebSocket memory."),
+    .describe("Compress messages by what was in those before too."),
 });
 
 /** `listen.websocket`. */

@@ -22,6 +22,6 @@ export interface FrameRate {
 export interface Compression {
   /** Bytes below which messages are sent as they are. */
   readonly threshold: number;
-  /** Messages are compressed by what was in those before, which each WebSocket keeps in memory. */
+  /** Messages are compressed by what was in those before too. */
   readonly contextTakeover: boolean;
 }
