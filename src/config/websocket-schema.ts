@@ -19,10 +19,7 @@ const compression = z.strictObject({
     .transform(parseSize)
     .prefault("1KiB")
     .describe("Messages below it are sent as they are."),
-  contextTakeover: z
-    .boolean()
-    .default(false)
-    .describe("Compress messages by what was in those before too."),
+  contextTakeover: z.boolean().default(false).describe("Compress messages by what was in those before too."),
 });
 
 /** `listen.websocket`. */
