@@ -218,7 +218,7 @@ export class Connection {
   release(stream: Stream, octets: number): void {
     const given = Math.min(octets, stream.held);
     stream.held -= given;
-    this.credit(given);
+    if (this.isServer) this.credit(given);
     if (stream.remoteEnded || stream.gone) return;
     stream.unannounced += given;
     if (stream.unannounced < this.options.streamWindow / 2) return;
@@ -535,7 +535,7 @@ export class Connection {
     if (byUs) this.#remember(stream.id);
     const { held } = stream;
     stream.held = 0;
-    if (held > 0) this.credit(held);
+    if (held > 0 && this.isServer) this.credit(held);
     stream.consumer?.closed?.();
   }
 

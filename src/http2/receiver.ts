@@ -138,6 +138,8 @@ export class Receiver implements FrameSink {
       }
     }
     stream.held += size;
+    // Calls of many clients share a connection to an upstream: none may hold up the others by not reading its own.
+    if (!connection.isServer) connection.credit(size);
     if (size > length) connection.release(stream, size - length);
     if (length > 0) {
       if (stream.consumer === undefined) connection.release(stream, length);

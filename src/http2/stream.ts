@@ -126,6 +126,13 @@ export class Stream {
     return this.queued < streamHighWater;
   }
 
+  /** Writes, and ends. */
+  sendLast(chunk: Uint8Array): void {
+    if (this.closed) return;
+    if (chunk.length > 0) this.connection.sender.enqueue(this, chunk);
+    this.end();
+  }
+
   /** Nothing more comes from here. */
   end(trailers?: readonly string[]): void {
     if (this.closed) return;

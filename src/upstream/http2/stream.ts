@@ -1,0 +1,240 @@
+import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
+import { Code, Metadata, RpcError } from "#rpc";
+import type { TransportCall, TransportStreamReply } from "../transport.ts";
+import { abortReason, brokenProtocol } from "../transport-error.ts";
+import type { ActiveCall, CallOwner } from "./active-call.ts";
+import { brokenOff, failureOf, isGrpcHead, notGrpc } from "./ending.ts";
+import { answerMetadata, fieldOf } from "./fields.ts";
+import { frameMessage, MessageReader } from "./message-reader.ts";
+
+/** Octets of responses that are held before the window is kept shut, so that the upstream has to wait. */
+const readAhead = 64 * 1024;
+
+/** Makes one streaming call; resolves with the header. @throws TransportError, the signal's reason, or the source's error */
+export function streamCall(
+  connection: Connection,
+  owner: CallOwner,
+  call: TransportCall,
+  messages: AsyncIterable<Uint8Array>,
+): Promise<TransportStreamReply> {
+  return new Promise((resolve, reject) => {
+    new StreamExchange(owner, call.signal, resolve, reject).start(connection, call, messages);
+  });
+}
+
+interface Pending {
+  resolve(result: IteratorResult<Uint8Array>): void;
+  reject(error: Error): void;
+}
+
+const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
+
+/** Messages both ways. Also the iterator of the responses. */
+class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
+  readonly #owner: CallOwner;
+  readonly #signal: AbortSignal;
+  readonly #resolve: (reply: TransportStreamReply) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
+  readonly #reader: MessageReader;
+  readonly #trailer = new Metadata();
+  readonly #received: Uint8Array[] = [];
+  #receivedSize = 0;
+  /** Octets that came and are not given back to the window yet. */
+  #owed = 0;
+  #stream: Stream | undefined;
+  #httpStatus = 0;
+  #head: readonly string[] | undefined;
+  #replied = false;
+  #pending: Pending | undefined;
+  #ended = false;
+  /** What the iterator has still to throw. */
+  #failure: Error | undefined;
+  /** Wakes the sender. */
+  #onWritable: (() => void) | undefined;
+  #source: AsyncIterator<Uint8Array> | undefined;
+
+  constructor(
+    owner: CallOwner,
+    signal: AbortSignal,
+    resolve: (reply: TransportStreamReply) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#owner = owner;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#reader = new MessageReader(owner.maxMessageBytes);
+  }
+
+  start(connection: Connection, call: TransportCall, messages: AsyncIterable<Uint8Array>): void {
+    this.#owner.add(this);
+    this.#signal.addEventListener("abort", this.#onAbort);
+    const stream = connection.request(this.#owner.fieldsOf(call), false);
+    this.#stream = stream;
+    stream.consumer = this.#consumer;
+    this.#source = messages[Symbol.asyncIterator]();
+    void this.#send(stream, this.#source);
+  }
+
+  readonly #consumer: StreamConsumer = {
+    response: (status, fields) => this.#onHead(status, fields),
+    data: (chunk) => this.#onData(chunk),
+    end: (trailers) => this.#onEnd(trailers),
+    broken: (breach: Breach) => {
+      if (!this.#ended) this.#end(brokenOff(breach));
+    },
+    writable: () => this.#wake(),
+  };
+
+  cancel(error: Error): void {
+    if (this.#ended) return;
+    this.#stream?.reset(ErrorCode.CANCEL);
+    this.#received.length = 0;
+    this.#end(error);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    const message = this.#received.shift();
+    if (message !== undefined) {
+      this.#receivedSize -= message.length;
+      this.#giveBack();
+      return Promise.resolve({ done: false, value: message });
+    }
+    if (this.#failure !== undefined) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      return Promise.reject(failure);
+    }
+    if (this.#ended) return Promise.resolve(done);
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+    });
+  }
+
+  return(): Promise<IteratorResult<Uint8Array>> {
+    this.cancel(new RpcError(Code.CANCELLED, "the responses are no longer wanted"));
+    this.#received.length = 0;
+    this.#failure = undefined;
+    return Promise.resolve(done);
+  }
+
+  #onHead(status: number, fields: readonly string[]): void {
+    if (status < 200) return;
+    this.#httpStatus = status;
+    this.#head = fields;
+    this.#reader.encoding = fieldOf(fields, "grpc-encoding");
+    // What has a status already may be nothing but that: its end tells.
+    if (isGrpcHead(status, fields) && fieldOf(fields, "grpc-status") === undefined) this.#reply(fields);
+  }
+
+  #onData(chunk: Uint8Array): void {
+    if (this.#ended) return;
+    if (this.#head === undefined || !isGrpcHead(this.#httpStatus, this.#head)) {
+      this.cancel(notGrpc(this.#httpStatus));
+      return;
+    }
+    this.#owed += chunk.length;
+    try {
+      this.#reader.push(chunk, (message) => this.#onMessage(message));
+    } catch (error) {
+      this.cancel(error instanceof Error ? error : new Error("unreadable", { cause: error }));
+      return;
+    }
+    this.#giveBack();
+  }
+
+  #onMessage(message: Uint8Array): void {
+    const pending = this.#pending;
+    if (pending !== undefined) {
+      this.#pending = undefined;
+      pending.resolve({ done: false, value: message });
+      return;
+    }
+    this.#received.push(message);
+    this.#receivedSize += message.length;
+  }
+
+  #onEnd(trailers: readonly string[] | undefined): void {
+    if (this.#ended) return;
+    const head = this.#head ?? [];
+    const last = trailers ?? head;
+    if (
+      !isGrpcHead(this.#httpStatus, head) &&
+      (this.#httpStatus === 200 || fieldOf(last, "grpc-status") === undefined)
+    ) {
+      this.#end(notGrpc(this.#httpStatus));
+    } else {
+      const failure =
+        failureOf(last, trailers === undefined || this.#replied ? undefined : head) ??
+        (this.#reader.complete ? undefined : brokenProtocol("the upstream ended the call within a message"));
+      if (failure === undefined) {
+        this.#trailer.merge(answerMetadata(last));
+        this.#reply(trailers === undefined ? [] : head);
+      }
+      this.#end(failure);
+    }
+    // What the server has not read it does not want.
+    if (this.#stream?.localEnded === false) this.#stream.reset(ErrorCode.NO_ERROR);
+  }
+
+  #reply(head: readonly string[]): void {
+    this.#replied = true;
+    this.#resolve({ header: answerMetadata(head), messages: this, trailer: this.#trailer });
+  }
+
+  #giveBack(): void {
+    if (this.#owed === 0 || this.#receivedSize >= readAhead) return;
+    const owed = this.#owed;
+    this.#owed = 0;
+    this.#stream?.consumed(owed);
+  }
+
+  #end(failure: Error | undefined): void {
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#owner.remove(this);
+    const pending = this.#pending;
+    this.#pending = undefined;
+    if (failure === undefined) pending?.resolve(done);
+    else {
+      if (pending === undefined) this.#failure = failure;
+      else pending.reject(failure);
+      // Of no effect when the header has come.
+      this.#reject(failure);
+    }
+    this.#wake();
+    // Of a generator that is waiting for its own source this ends it later; nobody waits for that.
+    this.#source?.return?.()?.then(undefined, () => {});
+  }
+
+  #wake(): void {
+    const wake = this.#onWritable;
+    this.#onWritable = undefined;
+    wake?.();
+  }
+
+  /** One message at a time: the next is pulled when the connection has taken the last. */
+  async #send(stream: Stream, source: AsyncIterator<Uint8Array>): Promise<void> {
+    try {
+      for (;;) {
+        const next = await source.next();
+        if (this.#ended) return;
+        if (next.done === true) break;
+        if (!stream.write(frameMessage(next.value))) {
+          await new Promise<void>((resolve) => {
+            this.#onWritable = resolve;
+          });
+        }
+        if (this.#ended) return;
+      }
+      stream.end();
+    } catch (error) {
+      this.cancel(error instanceof Error ? error : RpcError.from(error));
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
+import type { TransportCall, TransportUnaryReply } from "../transport.ts";
+import { abortReason, brokenProtocol } from "../transport-error.ts";
+import type { ActiveCall, CallOwner } from "./active-call.ts";
+import { brokenOff, failureOf, isGrpcHead, notGrpc } from "./ending.ts";
+import { answerMetadata, fieldOf } from "./fields.ts";
+import { frameMessage, MessageReader } from "./message-reader.ts";
+
+/** Makes one unary call. @throws TransportError, or the reason of the call's signal */
+export function unaryCall(
+  connection: Connection,
+  owner: CallOwner,
+  call: TransportCall,
+  message: Uint8Array,
+): Promise<TransportUnaryReply> {
+  return new Promise((resolve, reject) => {
+    new UnaryExchange(owner, call.signal, resolve, reject).start(connection, call, message);
+  });
+}
+
+/** One request and its response. */
+class UnaryExchange implements ActiveCall, StreamConsumer {
+  readonly #owner: CallOwner;
+  readonly #signal: AbortSignal;
+  readonly #resolve: (reply: TransportUnaryReply) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #reader: MessageReader;
+  readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
+  #stream: Stream | undefined;
+  #ended = false;
+  #httpStatus = 0;
+  #head: readonly string[] | undefined;
+  #message: Uint8Array | undefined;
+
+  constructor(
+    owner: CallOwner,
+    signal: AbortSignal,
+    resolve: (reply: TransportUnaryReply) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#owner = owner;
+    this.#signal = signal;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#reader = new MessageReader(owner.maxMessageBytes);
+  }
+
+  start(connection: Connection, call: TransportCall, message: Uint8Array): void {
+    this.#owner.add(this);
+    this.#signal.addEventListener("abort", this.#onAbort);
+    const stream = connection.request(this.#owner.fieldsOf(call), false);
+    this.#stream = stream;
+    stream.consumer = this;
+    stream.sendLast(frameMessage(message));
+  }
+
+  response(status: number, fields: readonly string[]): void {
+    if (status < 200) return;
+    this.#httpStatus = status;
+    this.#head = fields;
+    this.#reader.encoding = fieldOf(fields, "grpc-encoding");
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#stream?.consumed(chunk.length);
+    if (this.#ended) return;
+    if (this.#head === undefined || !isGrpcHead(this.#httpStatus, this.#head)) {
+      this.cancel(notGrpc(this.#httpStatus));
+      return;
+    }
+    try {
+      this.#reader.push(chunk, (message) => {
+        if (this.#message !== undefined) {
+          throw brokenProtocol("the upstream sent more than one response to a unary call");
+        }
+        this.#message = message;
+      });
+    } catch (error) {
+      this.cancel(error instanceof Error ? error : new Error("unreadable", { cause: error }));
+    }
+  }
+
+  end(trailers: readonly string[] | undefined): void {
+    if (this.#ended) return;
+    const head = this.#head ?? [];
+    const last = trailers ?? head;
+    if (
+      !isGrpcHead(this.#httpStatus, head) &&
+      (this.#httpStatus === 200 || fieldOf(last, "grpc-status") === undefined)
+    ) {
+      this.#fail(notGrpc(this.#httpStatus));
+      return;
+    }
+    const failure = failureOf(last, trailers === undefined ? undefined : head);
+    if (failure !== undefined) this.#fail(failure);
+    else if (!this.#reader.complete)
+      this.#fail(brokenProtocol("the upstream ended the call within a message"));
+    else if (this.#message === undefined) {
+      this.#fail(brokenProtocol("the upstream ended the call well without a response"));
+    } else if (this.#end()) {
+      this.#resolve({
+        header: answerMetadata(trailers === undefined ? [] : head),
+        message: this.#message,
+        trailer: answerMetadata(last),
+      });
+    }
+    // What the server has not read it does not want.
+    if (this.#stream?.localEnded === false) this.#stream.reset(ErrorCode.NO_ERROR);
+  }
+
+  broken(breach: Breach): void {
+    this.#fail(brokenOff(breach));
+  }
+
+  writable(): void {}
+
+  cancel(error: Error): void {
+    if (!this.#end()) return;
+    this.#stream?.reset(ErrorCode.CANCEL);
+    this.#reject(error);
+  }
+
+  #fail(error: Error): void {
+    if (this.#end()) this.#reject(error);
+  }
+
+  /** False when it had ended before. */
+  #end(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#owner.remove(this);
+    return true;
+  }
+}
