@@ -51,6 +51,7 @@ export interface GrpcUpstream {
   /** Undefined when as many are let through at all times. */
   readonly adaptive: { readonly min: number } | undefined;
   readonly maxMessageBytes: number;
+  readonly transport: "dragoman" | "grpc-js";
 }
 
 /** An upstream that requests are passed through to. */
@@ -282,6 +283,7 @@ function upstreamOf(
       maxQueue: 100,
       adaptive: undefined,
       maxMessageBytes: 4 * 1024 * 1024,
+      transport: "dragoman",
     };
   }
   const path = (file: string | undefined): string | undefined =>
@@ -309,6 +311,7 @@ function upstreamOf(
     maxQueue: value.maxQueue,
     adaptive: value.adaptive,
     maxMessageBytes: value.maxMessageBytes,
+    transport: value.transport,
   };
 }
 

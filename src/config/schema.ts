@@ -134,6 +134,10 @@ const upstreamLong = z
     maxQueue: z.int().min(0).default(100).describe("Calls that may wait."),
     adaptive: adaptiveSchema.optional(),
     maxMessageBytes: size("Bytes of one message from the upstream.").prefault("4MiB"),
+    transport: z
+      .enum(["dragoman", "grpc-js"])
+      .default("dragoman")
+      .describe("Whose HTTP/2 carries the calls: the gateway's own, or that of @grpc/grpc-js."),
   })
   .refine((value) => (value.endpoints === undefined) !== (value.target === undefined), {
     message: "either endpoints or a target",

@@ -250,13 +250,14 @@ function keep<O, T>(
 }
 
 function upstreamOptions(upstream: GrpcUpstream): UpstreamOptions {
-  const { name, target, tls, health, connectTimeoutMs, maxMessageBytes } = upstream;
+  const { name, target, tls, health, connectTimeoutMs, maxMessageBytes, transport } = upstream;
   return {
     name,
     target,
     health,
     connectTimeoutMs,
     maxMessageBytes,
+    transport,
     tls:
       tls === undefined
         ? undefined

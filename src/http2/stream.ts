@@ -28,7 +28,7 @@ export interface StreamConsumer {
 }
 
 /** Octets of a stream that may wait in the gateway before its writer is asked to wait. */
-export const streamHighWater: number = 64 * 1024;
+export const streamHighWater: number = 16 * 1024;
 
 /** A request and its response on a connection (RFC 9113 5). Made by the connection, written to by one writer. */
 export class Stream {

@@ -4,6 +4,7 @@ import type { Logger } from "#telemetry";
 import { joinAddress } from "./address.ts";
 import { Endpoint, type EndpointState } from "./endpoint.ts";
 import { GrpcJsTransport } from "./grpc-js/transport.ts";
+import { Http2Transport } from "./http2/transport.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { type Picker, roundRobin } from "./picker.ts";
 import { createResolver, type Lookup, type Resolver } from "./resolver.ts";
@@ -139,14 +140,9 @@ export class Endpoints {
     const onUnreachable = (why: string): void => {
       this.#logger.warn("an endpoint cannot be reached", { upstream: this.#options.name, address, why });
     };
-    const transport = new GrpcJsTransport({
-      address,
-      ...authority,
-      tls,
-      connectTimeoutMs,
-      maxMessageBytes,
-      onUnreachable,
-    });
+    const options = { address, ...authority, tls, connectTimeoutMs, maxMessageBytes, onUnreachable };
+    const transport =
+      this.#options.transport === "grpc-js" ? new GrpcJsTransport(options) : new Http2Transport(options);
     return new Endpoint({
       transport,
       health,

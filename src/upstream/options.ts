@@ -9,6 +9,8 @@ export interface UpstreamTls {
   readonly serverName?: string;
 }
 
+export type TransportKind = "dragoman" | "grpc-js";
+
 /** How the health of endpoints is asked (grpc.health.v1). */
 export interface HealthOptions {
   readonly enabled: boolean;
@@ -35,6 +37,8 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs: number;
   /** Bytes of one response message. */
   readonly maxMessageBytes: number;
+  /** Whose HTTP/2 carries the calls: the gateway's own, or that of `@grpc/grpc-js`. */
+  readonly transport: TransportKind;
 }
 
 /** `host:port` of each endpoint, or a name that the DNS knows the addresses of. */
@@ -58,4 +62,5 @@ export const defaultUpstream: Omit<UpstreamOptions, "name" | "target"> = {
   health: defaultHealth,
   connectTimeoutMs: 2000,
   maxMessageBytes: 4 * 1024 * 1024,
+  transport: "dragoman",
 };

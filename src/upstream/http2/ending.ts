@@ -1,7 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
-import type { Breach } from "#http2";
-import { ErrorCode } from "#http2";
+import { type Breach, type Connection, ErrorCode } from "#http2";
 import { Code, codeFromNumber, type ErrorDetail } from "#rpc";
 import { TransportError } from "../transport-error.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
@@ -41,8 +40,23 @@ export function notGrpc(httpStatus: number): TransportError {
   });
 }
 
+/**
+ * Tells why a call that was broken off has failed: at once, but for a stream that the peer has reset, which may be the first
+ * sign of a connection that ends; that is known when what came with it has been read.
+ */
+export function judge(breach: Breach, connection: Connection, report: (error: TransportError) => void): void {
+  if (breach.by !== "peer") report(brokenOff(breach));
+  else if (!connection.open && breach.code !== ErrorCode.REFUSED_STREAM)
+    report(brokenOff({ by: "connection" }));
+  else setImmediate(() => report(brokenOff(connection.open ? breach : lostWith(breach))));
+}
+
+function lostWith(breach: Breach & { readonly by: "peer" }): Breach {
+  return breach.code === ErrorCode.REFUSED_STREAM ? breach : { by: "connection" };
+}
+
 /** Why a call that was broken off has failed. */
-export function brokenOff(breach: Breach): TransportError {
+function brokenOff(breach: Breach): TransportError {
   if (breach.by === "connection") {
     return new TransportError(Code.UNAVAILABLE, "the connection to the upstream was lost", "processed", {
       reason: "connection_lost",
@@ -54,7 +68,7 @@ export function brokenOff(breach: Breach): TransportError {
     });
   }
   const cause = new Error(breach.by === "rule" ? breach.message : `reset with code ${breach.code}`);
-  if (breach.code === ErrorCode.NO_ERROR) return withoutStatus(cause);
+  if (breach.code === ErrorCode.NO_ERROR) return withoutStatus(Code.INTERNAL, cause);
   const code = breach.by === "rule" ? Code.INTERNAL : (byErrorCode[breach.code] ?? Code.INTERNAL);
   return new TransportError(code, "the upstream broke off the call", "processed", {
     reason: "upstream_protocol",
@@ -62,8 +76,8 @@ export function brokenOff(breach: Breach): TransportError {
   });
 }
 
-function withoutStatus(cause?: Error): TransportError {
-  return new TransportError(Code.INTERNAL, "the upstream ended the call without a status", "processed", {
+function withoutStatus(code: Code, cause?: Error): TransportError {
+  return new TransportError(code, "the upstream ended the call without a status", "processed", {
     reason: "upstream_protocol",
     cause,
   });
@@ -71,29 +85,33 @@ function withoutStatus(cause?: Error): TransportError {
 
 /**
  * What the end of a call says: undefined for OK.
- * @param trailers the trailers, or the head of an answer that has nothing else
- * @param head of an answer that has trailers besides and was not shown to anybody yet
+ * @param trailers of the answer; undefined when it had none
+ * @param head of the answer, which says the status where there is nothing else
+ * @param shown the head was passed on already
  */
 export function failureOf(
-  trailers: readonly string[],
-  head: readonly string[] | undefined,
+  trailers: readonly string[] | undefined,
+  head: readonly string[],
+  shown: boolean,
 ): TransportError | undefined {
-  const text = fieldOf(trailers, "grpc-status");
+  const last = trailers ?? head;
+  const text = fieldOf(last, "grpc-status");
   if (text === "0") return undefined;
-  if (text === undefined) return withoutStatus();
+  // An end without trailers is broken HTTP for gRPC; trailers that say nothing are an unknown status.
+  if (text === undefined) return withoutStatus(trailers === undefined ? Code.INTERNAL : Code.UNKNOWN);
   const number = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
   const code = codeFromNumber(number);
   const known = code === number && code !== Code.OK;
-  const said = percentDecode(fieldOf(trailers, "grpc-message") ?? "");
-  const header = head === undefined ? undefined : answerMetadata(head);
+  const said = percentDecode(fieldOf(last, "grpc-message") ?? "");
+  const header = trailers === undefined || shown ? undefined : answerMetadata(head);
   return new TransportError(
     known ? code : Code.UNKNOWN,
     known || said !== "" ? said : "the upstream ended the call with an unknown status",
     "processed",
     {
-      details: errorDetails(fieldOf(trailers, "grpc-status-details-bin")),
+      details: errorDetails(fieldOf(last, "grpc-status-details-bin")),
       ...(header === undefined || header.size === 0 ? {} : { header }),
-      metadata: answerMetadata(trailers),
+      metadata: answerMetadata(last),
       ...(known ? {} : { reason: "upstream_protocol" }),
     },
   );

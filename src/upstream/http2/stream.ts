@@ -3,7 +3,7 @@ import { Code, Metadata, RpcError } from "#rpc";
 import type { TransportCall, TransportStreamReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
-import { brokenOff, failureOf, isGrpcHead, notGrpc } from "./ending.ts";
+import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
 import { frameMessage, MessageReader } from "./message-reader.ts";
 
@@ -82,7 +82,11 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
     data: (chunk) => this.#onData(chunk),
     end: (trailers) => this.#onEnd(trailers),
     broken: (breach: Breach) => {
-      if (!this.#ended) this.#end(brokenOff(breach));
+      const stream = this.#stream;
+      if (stream === undefined || this.#ended) return;
+      judge(breach, stream.connection, (error) => {
+        if (!this.#ended) this.#end(error);
+      });
     },
     writable: () => this.#wake(),
   };
@@ -170,7 +174,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
       this.#end(notGrpc(this.#httpStatus));
     } else {
       const failure =
-        failureOf(last, trailers === undefined || this.#replied ? undefined : head) ??
+        failureOf(trailers, head, this.#replied) ??
         (this.#reader.complete ? undefined : brokenProtocol("the upstream ended the call within a message"));
       if (failure === undefined) {
         this.#trailer.merge(answerMetadata(last));

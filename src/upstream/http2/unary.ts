@@ -2,7 +2,7 @@ import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsum
 import type { TransportCall, TransportUnaryReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
-import { brokenOff, failureOf, isGrpcHead, notGrpc } from "./ending.ts";
+import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
 import { frameMessage, MessageReader } from "./message-reader.ts";
 
@@ -91,7 +91,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
       this.#fail(notGrpc(this.#httpStatus));
       return;
     }
-    const failure = failureOf(last, trailers === undefined ? undefined : head);
+    const failure = failureOf(trailers, head, false);
     if (failure !== undefined) this.#fail(failure);
     else if (!this.#reader.complete)
       this.#fail(brokenProtocol("the upstream ended the call within a message"));
@@ -109,7 +109,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   }
 
   broken(breach: Breach): void {
-    this.#fail(brokenOff(breach));
+    if (this.#stream !== undefined) judge(breach, this.#stream.connection, (error) => this.#fail(error));
   }
 
   writable(): void {}
