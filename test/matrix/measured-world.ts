@@ -21,7 +21,7 @@ export interface Held {
 /** The matrix' gateway in a process of its own, that tells what it holds. */
 export interface MeasuredWorld extends World, AsyncDisposable {
   held(): Promise<Held>;
-  /** What a gauge or counter of its metrics says; 0 when there is none. */
+  /** What a gauge or counter of its metrics says, summed over its labels; 0 when there is none. */
   metric(name: string): Promise<number>;
   /** The same way by connections of its own. */
   newGate(): Gate;
@@ -68,8 +68,8 @@ export async function startMeasuredWorld(): Promise<MeasuredWorld> {
     },
     async metric(name) {
       const response = await fetch(`http://127.0.0.1:${opened.adminPort}/metrics`);
-      const line = (await response.text()).split("\n").find((each) => each.startsWith(`${name} `));
-      return Number(line?.slice(name.length) ?? 0);
+      const lines = (await response.text()).split("\n").filter((each) => /^\w+/.exec(each)?.[0] === name);
+      return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
     },
     async [Symbol.asyncDispose]() {
       gate[Symbol.dispose]();

@@ -113,6 +113,9 @@ describe("an upstream that stops reading makes the client wait, and little is he
 const cancelled = Number(process.env.MATRIX_CANCELLED ?? 1000);
 
 test(`${cancelled} calls that are cancelled leave nothing behind`, async () => {
+  const endpoints = () => world.metric("dragoman_endpoint_ready");
+  const ready = await endpoints();
+
   /** One call at every place, each cancelled once the upstream has it. */
   async function round(gate: Gate): Promise<void> {
     await Promise.all(
@@ -137,6 +140,8 @@ test(`${cancelled} calls that are cancelled leave nothing behind`, async () => {
       await round(gate);
     }
     await until("no client is connected", async () => (await world.metric("dragoman_connections")) === 0);
+    // An upstream that has lost its patience with so many resets is connected to anew.
+    await until("the upstream is connected", async () => (await endpoints()) === ready);
     await until("no WebSocket is open", async () => (await world.metric("dragoman_websockets")) === 0);
     return await world.held();
   }
