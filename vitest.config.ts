@@ -4,7 +4,18 @@ export default defineConfig({
   resolve: { conditions: ["dragoman-source"] },
   ssr: { resolve: { conditions: ["dragoman-source", "node", "import", "default"] } },
   test: {
-    include: ["test/**/*.test.ts"],
+    // Whatever goes over a socket has to be the same whoever's HTTP/2 carries it.
+    projects: [
+      { extends: true, test: { name: "dragoman", include: ["test/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "node and grpc-js",
+          include: ["test/{frontend,upstream}/**/*.test.ts", "test/{gateway/gateway,matrix/matrix}.test.ts"],
+          env: { DRAGOMAN_TEST_HTTP2: "node" },
+        },
+      },
+    ],
     globalSetup: ["test/support/build.ts"],
     testTimeout: 20_000,
     hookTimeout: 30_000,

@@ -4,6 +4,7 @@ import { stringify } from "yaml";
 import { parseConfig } from "#config";
 import { type Gateway, startGateway } from "#gateway";
 import { formatProblem } from "#schema";
+import { withEngines } from "./engines.ts";
 import { connectHttp2, type Http2Client } from "./http2-client.ts";
 import { type TempFolder, tempFolder } from "./temp-folder.ts";
 
@@ -21,9 +22,6 @@ export interface TestGateway extends AsyncDisposable {
   access(): readonly Record<string, unknown>[];
 }
 
-/** The HTTP/2 engine to test instead of the default: `dragoman` or `node`. */
-const engine = process.env.DRAGOMAN_TEST_ENGINE;
-
 /** @param config what differs from: free ports, a `proto` folder with these files, everything public */
 export async function testGateway(
   protos: Readonly<Record<string, string>>,
@@ -36,7 +34,6 @@ export async function testGateway(
   const text = stringify({
     version: 1,
     listen: {
-      ...(engine === undefined ? {} : { engine }),
       ...others,
       https: { host: "127.0.0.1", port: 0, tls: "dev", ...https },
       http: { host: "127.0.0.1", port: 0, mode: "serve", ...http },
@@ -48,7 +45,7 @@ export async function testGateway(
   const loaded = parseConfig(text, { file: path.join(folder.dir, "gateway.yaml"), env: {} });
   if (loaded.config === undefined) throw new Error(loaded.problems.map(formatProblem).join("\n"));
   const log: string[] = [];
-  const gateway = await startGateway(loaded.config, {
+  const gateway = await startGateway(withEngines(loaded.config), {
     stateDir: path.join(import.meta.dirname, "../../.dragoman/test"),
     sink: { write: (line) => log.push(line) },
   });

@@ -2,7 +2,7 @@ import net, { type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { Code } from "#rpc";
 import type { LogFields } from "#telemetry";
-import { Channel, defaultUpstream } from "#upstream";
+import { Channel } from "#upstream";
 import { until } from "../support/until.ts";
 import {
   callStream,
@@ -12,6 +12,7 @@ import {
   each,
   failure,
   opaque,
+  plainUpstream,
   silent,
   stream,
   text,
@@ -168,7 +169,7 @@ test("the log tells once why an endpoint cannot be reached, and again after it w
   const { address, port } = first;
   await first[Symbol.asyncDispose]();
   const target = { kind: "static", addresses: [address] } as const;
-  const channel = new Channel({ ...defaultUpstream, name: "echo", health: unchecked, target }, logger);
+  const channel = new Channel({ ...plainUpstream, name: "echo", health: unchecked, target }, logger);
   const line = [
     "an endpoint cannot be reached",
     { upstream: "echo", address, why: expect.stringContaining("ECONNREFUSED") },
@@ -272,7 +273,7 @@ test("raw streams serve the gateway's own errands, and their errors carry the co
 test("a channel that nobody uses any more leaves nothing behind", async () => {
   await using server = await echoServer();
   const target = { kind: "static", addresses: [server.address] } as const;
-  const channel = new Channel({ ...defaultUpstream, name: "echo", health: unchecked, target }, silent);
+  const channel = new Channel({ ...plainUpstream, name: "echo", health: unchecked, target }, silent);
   await callUnary(channel, unary("x"));
   await channel.close(1000);
   expect(channel.endpoints.map(({ state }) => state)).toEqual(["closed"]);

@@ -7,9 +7,9 @@ import {
 } from "#gen/grpc/health/v1/health_pb";
 import { Code } from "#rpc";
 import type { LogFields, Logger } from "#telemetry";
-import { Channel, defaultHealth, defaultUpstream, type HealthOptions } from "#upstream";
+import { Channel, defaultHealth, type HealthOptions } from "#upstream";
 import { until } from "../support/until.ts";
-import { callUnary, channelTo, failure, silent, unary } from "./support/calls.ts";
+import { callUnary, channelTo, failure, plainUpstream, silent, unary } from "./support/calls.ts";
 import { echoServer } from "./support/echo-server.ts";
 import { frame, liar, respond } from "./support/liar.ts";
 
@@ -144,7 +144,7 @@ test("a server without the health service is taken to serve, and the log says so
   const lines: [string, LogFields | undefined][] = [];
   const logger: Logger = { ...silent, info: (message, fields) => void lines.push([message, fields]) };
   const target = { kind: "static", addresses: [server.address] } as const;
-  const channel = new Channel({ ...defaultUpstream, name: "echo", target, health: quick }, logger);
+  const channel = new Channel({ ...plainUpstream, name: "echo", target, health: quick }, logger);
   await callUnary(channel, unary("x"));
   expect(health(channel)).toEqual(["ready", "unchecked"]);
   expect(lines).toEqual([

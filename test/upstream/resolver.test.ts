@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { Code } from "#rpc";
-import { Channel, defaultUpstream, type Lookup, type UpstreamTarget } from "#upstream";
+import { Channel, type Lookup, type UpstreamTarget } from "#upstream";
 import { until } from "../support/until.ts";
-import { callUnary, failure, silent, unary, unchecked } from "./support/calls.ts";
+import { callUnary, failure, plainUpstream, silent, unary, unchecked } from "./support/calls.ts";
 import { echoServer } from "./support/echo-server.ts";
 
 /** A name whose addresses the test decides. */
@@ -14,11 +14,7 @@ function name(port: number, answer: () => Promise<readonly string[]>) {
     state.asked++;
     return state.answer();
   };
-  const channel = new Channel(
-    { ...defaultUpstream, name: "echo", health: unchecked, target },
-    silent,
-    lookup,
-  );
+  const channel = new Channel({ ...plainUpstream, name: "echo", health: unchecked, target }, silent, lookup);
   return { state, channel };
 }
 
@@ -88,7 +84,7 @@ test("a name that has never been resolved is waited for, and then is no endpoint
 test("the system resolves what it knows", async () => {
   await using server = await echoServer();
   const target: UpstreamTarget = { kind: "dns", host: "localhost", port: server.port };
-  const channel = new Channel({ ...defaultUpstream, name: "echo", health: unchecked, target }, silent);
+  const channel = new Channel({ ...plainUpstream, name: "echo", health: unchecked, target }, silent);
   await callUnary(channel, unary("x"));
   await channel.close(0);
 });

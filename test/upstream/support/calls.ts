@@ -13,6 +13,10 @@ import {
 import type { Method, MethodKind } from "#schema";
 import type { Logger } from "#telemetry";
 import { Channel, defaultHealth, defaultUpstream, type HealthOptions, type UpstreamOptions } from "#upstream";
+import { transport } from "../../support/engines.ts";
+
+/** What an upstream has that says only its name and target, over the transport that this run tests. */
+export const plainUpstream: Omit<UpstreamOptions, "name" | "target"> = { ...defaultUpstream, transport };
 
 /** For messages that are not looked into. */
 export const opaque: PayloadCodec = { toJson: (wire) => wire, fromJson: (json) => json };
@@ -25,7 +29,7 @@ export const unchecked: HealthOptions = { ...defaultHealth, enabled: false };
 export function channelTo(addresses: readonly string[], options: Partial<UpstreamOptions> = {}): Channel {
   return new Channel(
     {
-      ...defaultUpstream,
+      ...plainUpstream,
       name: "echo",
       health: unchecked,
       target: { kind: "static", addresses },
