@@ -1,6 +1,7 @@
 import http2 from "node:http2";
 import https from "node:https";
-import type { Writable } from "node:stream";
+import type { Duplex, Writable } from "node:stream";
+import { ClientTunnel } from "../support/extended-connect.ts";
 import type { Fields } from "./client.ts";
 
 export type HttpVersion = "1.1" | "2";
@@ -36,22 +37,27 @@ export interface Gate extends Disposable {
   readonly authority: string;
   readonly ca: Buffer;
   call(version: HttpVersion, head: HttpRequestHead): HttpCall;
+  /** In place of the socket of a WebSocket: a stream of HTTP/2. */
+  tunnel(): Duplex;
 }
 
 export function gateTo(url: string, ca: Buffer): Gate {
   const agent = new https.Agent({ ca, keepAlive: true });
   let session: http2.ClientHttp2Session | undefined;
+  const connected = (): http2.ClientHttp2Session => {
+    if (session === undefined || session.closed || session.destroyed) {
+      session = http2.connect(url, { ca });
+      session.on("error", () => {});
+    }
+    return session;
+  };
   return {
     authority: new URL(url).host,
     ca,
     call(version, head) {
-      if (version === "1.1") return overHttp1(url, agent, head);
-      if (session === undefined || session.closed || session.destroyed) {
-        session = http2.connect(url, { ca });
-        session.on("error", () => {});
-      }
-      return overHttp2(session, head);
+      return version === "1.1" ? overHttp1(url, agent, head) : overHttp2(connected(), head);
     },
+    tunnel: () => new ClientTunnel(connected()),
     [Symbol.dispose]() {
       agent.destroy();
       session?.destroy();

@@ -40,7 +40,9 @@ export class ClientTunnel extends Duplex {
       return;
     }
     this.#head += chunk.toString("latin1");
-    if (this.#head.endsWith("\r\n\r\n")) this.#open();
+    // The server must have said that it takes it (RFC 8441 3).
+    if (this.#head.endsWith("\r\n\r\n"))
+      void extendedConnectEnabled(this.#session).then(() => this.destroyed || this.#open());
     done();
   }
 
@@ -74,13 +76,20 @@ export class ClientTunnel extends Duplex {
       { endStream: false },
     );
     this.stream = stream;
-    stream.on("response", (headers) => this.push(answerHead(headers, key)));
-    stream.on("data", (chunk: Buffer) => {
-      if (!this.push(chunk)) stream.pause();
+    stream.on("response", (headers) => {
+      this.push(answerHead(headers, key));
+      // Not earlier: node:http2 tells of the head of an answer after its body when both come at once.
+      stream.on("data", (chunk: Buffer) => {
+        if (!this.push(chunk)) stream.pause();
+      });
     });
     stream.on("end", () => this.push(null));
     stream.on("error", () => this.destroy());
-    stream.on("close", () => this.destroy());
+    stream.on("close", () => {
+      // What has come is still to be read.
+      if (stream.readableEnded) this.end();
+      else this.destroy();
+    });
   }
 }
 

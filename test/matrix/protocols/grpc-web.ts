@@ -31,7 +31,7 @@ function layoutOf(text: boolean): Layout {
   };
 }
 
-function trailerFields(bytes: Buffer): Fields {
+export function trailerFields(bytes: Buffer): Fields {
   const fields: Record<string, string> = {};
   for (const line of bytes.toString("latin1").split("\r\n")) {
     const at = line.indexOf(":");

@@ -1,17 +1,23 @@
+import type { Socket } from "node:net";
 import { WebSocket } from "ws";
-import type { Ask, ClientCall, Fields, Kind, Lacks, Outcome, Protocol } from "../client.ts";
-import { pieces } from "../http-call.ts";
+import type { Ask, ClientCall, Fields, Lacks, Outcome, Protocol } from "../client.ts";
+import { frame, pieces } from "../http-call.ts";
 import type { Status } from "../status.ts";
-import { fromJson, type Step, toJson } from "../step.ts";
-import type { Gate } from "../wire.ts";
+import { fromJson, fromWire, type Step, toJson, toWire } from "../step.ts";
+import type { Gate, HttpVersion } from "../wire.ts";
+import { grpcFields, statusFromFields } from "./grpc.ts";
+import { trailerFields } from "./grpc-web.ts";
 import { restFields, statusFromJson } from "./rest.ts";
 
 /** What one subprotocol makes of frames. */
 interface Frames {
   readonly subprotocol: string | undefined;
-  /** Frames that open the call, before any request. */
+  /** What is sent before any request, in place of the fields of the handshake. */
+  opening?(ask: Ask): Uint8Array;
   request(message: Step): string | Uint8Array;
   readonly halfClose: string | Uint8Array;
+  /** The end of requests is told even where there is only one. */
+  readonly alwaysEnds?: true;
   /** A frame of the server: a response, or something that is not one. */
   response(data: Buffer, isBinary: boolean, told: Told): Step | undefined;
 }
@@ -39,7 +45,10 @@ class SocketCall implements ClientCall {
     this.#frames = frames;
     this.#ask = ask;
     this.#opened = new Promise((resolve) => {
-      socket.once("open", resolve);
+      socket.once("open", () => {
+        if (frames.opening !== undefined) socket.send(frames.opening(ask));
+        resolve();
+      });
       socket.once("close", () => resolve());
     });
     socket.on("message", (data: Buffer, isBinary) => this.#received(data, isBinary));
@@ -65,7 +74,8 @@ class SocketCall implements ClientCall {
   async end(): Promise<void> {
     await this.#opened;
     const streams = this.#ask.kind === "Client" || this.#ask.kind === "Bidi";
-    if (streams && this.#socket.readyState === this.#socket.OPEN) await this.#write(this.#frames.halfClose);
+    if ((streams || this.#frames.alwaysEnds === true) && this.#socket.readyState === this.#socket.OPEN)
+      await this.#write(this.#frames.halfClose);
   }
 
   cancel(): void {
@@ -155,31 +165,89 @@ const closeFrameAlone: Lacks = {
   drain: drained,
 };
 
-function open(gate: Gate, ask: Ask, { subprotocol }: Frames): WebSocket {
+function open(gate: Gate, version: HttpVersion, ask: Ask, { subprotocol, opening }: Frames): WebSocket {
   const { authorization: _token, te: _te, ...headers } = restFields(ask);
   const asked = [
     ...(subprotocol === undefined ? [] : [subprotocol]),
-    ...(ask.token === undefined ? [] : ["dragoman.bearer", ask.token]),
+    ...(ask.token === undefined || opening !== undefined ? [] : ["dragoman.bearer", ask.token]),
   ];
-  return new WebSocket(`wss://${gate.authority}/${ask.service}/${ask.method}`, asked, {
+  const scheme = version === "2" ? "ws" : "wss";
+  return new WebSocket(`${scheme}://${gate.authority}/${ask.service}/${ask.method}`, asked, {
     ca: gate.ca,
-    headers,
+    headers: opening === undefined ? headers : {},
     perMessageDeflate: false,
+    ...(version === "2" ? { createConnection: () => gate.tunnel() as Socket } : {}),
   });
 }
 
-function webSocket(name: string, frames: Frames, lacks: (kind: Kind) => Lacks): Protocol {
+const proto: Omit<Frames, "subprotocol"> = {
+  request: toWire,
+  halfClose: "",
+  response(data, isBinary) {
+    if (!isBinary) throw new TypeError("a text frame");
+    return fromWire(data);
+  },
+};
+
+const envelope: Omit<Frames, "subprotocol"> = {
+  request: (message) => `{"message":${toJson(message)}}`,
+  halfClose: '{"end":true}',
+  response(data, isBinary, told) {
+    if (isBinary) throw new TypeError("a binary frame");
+    const { header, message, status, trailer } = JSON.parse(data.toString());
+    if (header !== undefined) told.header = header;
+    if (status !== undefined) {
+      told.status = statusFromJson(status);
+      told.trailer = trailer;
+    }
+    return message === undefined ? undefined : fromJson(message);
+  },
+};
+
+const framed: Omit<Frames, "subprotocol"> = {
+  opening: (ask) =>
+    Buffer.from(
+      Object.entries({ ...grpcFields(ask), "content-type": "application/grpc-web+proto", "x-grpc-web": "1" })
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join(""),
+      "latin1",
+    ),
+  request: (message) => Buffer.concat([Buffer.from([0]), frame(0, toWire(message))]),
+  halfClose: Buffer.from([1]),
+  alwaysEnds: true,
+  response(data, isBinary, told) {
+    if (!isBinary || data.length !== 5 + data.readUInt32BE(1)) throw new TypeError("not a frame of gRPC-Web");
+    const content = data.subarray(5);
+    if (data[0] === 0) return fromWire(content);
+    const fields = trailerFields(content);
+    if (fields["grpc-status"] === undefined) told.header = fields;
+    else {
+      told.status = statusFromFields(fields);
+      told.trailer = fields;
+    }
+    return undefined;
+  },
+};
+
+function webSocket(name: string, frames: Frames, lacks: Lacks): Protocol {
   return {
     name,
-    versions: ["1.1"],
+    versions: ["1.1", "2"],
     carries: { Unary: true, Server: true, Client: true, Bidi: true },
-    lacks,
+    lacks: () => lacks,
     unknownMethod: 5,
-    open: (gate, _version, ask) => new SocketCall(open(gate, ask, frames), frames, ask),
+    open: (gate, version, ask) => new SocketCall(open(gate, version, ask, frames), frames, ask),
   };
 }
 
 export const webSocketProtocols: readonly Protocol[] = [
-  webSocket("WebSocket without a subprotocol", { subprotocol: undefined, ...json }, () => closeFrameAlone),
-  webSocket("WebSocket dragoman.json", { subprotocol: "dragoman.json", ...json }, () => closeFrameAlone),
+  webSocket("WebSocket without a subprotocol", { subprotocol: undefined, ...json }, closeFrameAlone),
+  webSocket("WebSocket dragoman.json", { subprotocol: "dragoman.json", ...json }, closeFrameAlone),
+  webSocket(
+    "WebSocket dragoman.envelope",
+    { subprotocol: "dragoman.envelope", ...envelope },
+    { drain: drained },
+  ),
+  webSocket("WebSocket dragoman.proto", { subprotocol: "dragoman.proto", ...proto }, closeFrameAlone),
+  webSocket("WebSocket grpc-websockets", { subprotocol: "grpc-websockets", ...framed }, { drain: drained }),
 ];
