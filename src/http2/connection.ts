@@ -54,6 +54,9 @@ const settingsMs = 10_000;
 /** Milliseconds for the peer to take note of our GOAWAY before the socket is torn down. */
 const lingerMs = 1000;
 
+/** Milliseconds between the end of an answer and the reset that has its client stop sending. */
+const stopMs = 100;
+
 /** Milliseconds for a client to hear of the coming end before its last stream is fixed. */
 const noticeMs = 500;
 
@@ -378,7 +381,7 @@ export class Connection {
     if (this.streams.size > 0) {
       this.#activeAt = now;
       for (const stream of this.streams.all()) {
-        if (stream.stoppingSince > 0 && now - stream.stoppingSince > lingerMs)
+        if (stream.stoppingSince > 0 && now - stream.stoppingSince > stopMs)
           this.reset(stream, ErrorCode.NO_ERROR);
         if (stream.blockedSince === 0 || now - stream.blockedSince <= options.stallMs) continue;
         const { consumer } = stream;
@@ -509,14 +512,11 @@ export class Connection {
   }
 
   /**
-   * Has a peer that still sends stop, once it has seen our end: there are clients that wait for ever where a reset comes
+   * Has a peer that still sends stop, once it has had time to see our end: there are clients that wait for ever where a reset comes
    * together with the end of the answer (node:http2 is one).
    */
   #stopPeer(stream: Stream): void {
     stream.stoppingSince = clock.now;
-    this.ping(() => {
-      if (!stream.gone) this.reset(stream, ErrorCode.NO_ERROR);
-    });
   }
 
   /** A stream has ended: there is room for another, or it was the last. */

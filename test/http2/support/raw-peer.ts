@@ -1,0 +1,175 @@
+import { once } from "node:events";
+import net, { type AddressInfo, type Socket } from "node:net";
+import { Connection, type ConnectionEvents, type ConnectionOptions, type Stream } from "#http2";
+import { until } from "../../support/until.ts";
+
+export interface RawFrame {
+  readonly type: number;
+  readonly flags: number;
+  readonly streamId: number;
+  readonly payload: Buffer;
+}
+
+export const preface: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+
+/** One frame as it stands on the wire (RFC 9113 4.1). */
+export function frame(
+  type: number,
+  flags: number,
+  streamId: number,
+  payload: Uint8Array = Buffer.alloc(0),
+): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+export const settings = (...pairs: readonly (readonly [number, number])[]): Buffer =>
+  frame(
+    4,
+    0,
+    0,
+    Buffer.concat(
+      pairs.map(([id, value]) => {
+        const bytes = Buffer.alloc(6);
+        bytes.writeUInt16BE(id, 0);
+        bytes.writeUInt32BE(value, 2);
+        return bytes;
+      }),
+    ),
+  );
+
+export const word = (value: number): Buffer => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value >>> 0);
+  return bytes;
+};
+
+/** A field as a literal that is never indexed, without Huffman (RFC 7541 6.2.3). */
+export function literal(name: string, value: string): Buffer {
+  return Buffer.concat([Buffer.of(0x10), length(name), Buffer.from(name), length(value), Buffer.from(value)]);
+}
+
+function length(text: string): Buffer {
+  if (text.length < 127) return Buffer.of(text.length);
+  const bytes = [127];
+  let rest = text.length - 127;
+  for (; rest >= 128; rest >>= 7) bytes.push((rest & 127) | 128);
+  return Buffer.from([...bytes, rest]);
+}
+
+/** `:method GET`, `:scheme http`, `:path /` and an authority. */
+export const get: Buffer = Buffer.concat([Buffer.of(0x82, 0x86, 0x84), literal(":authority", "a.test")]);
+export const post: Buffer = Buffer.concat([Buffer.of(0x83, 0x86, 0x84), literal(":authority", "a.test")]);
+
+/** A server of the engine that answers each request with 204, or as told, and a raw client of it. */
+export interface RawPeer extends AsyncDisposable {
+  readonly socket: Socket;
+  readonly received: readonly RawFrame[];
+  readonly connection: () => Connection;
+  /** Requests that the engine has handed on, and what became of them. */
+  readonly requests: { readonly stream: Stream; readonly path: string | undefined; outcome: string }[];
+  readonly abuses: readonly string[];
+  send(...frames: readonly Uint8Array[]): void;
+  /** Waits for a frame. */
+  seen(what: string, matches: (frame: RawFrame) => boolean): Promise<RawFrame>;
+  /** The error code of the GOAWAY that ends the connection. */
+  goaway(): Promise<number>;
+  readonly closed: boolean;
+}
+
+export const limits: Omit<ConnectionOptions, "role" | "events"> = {
+  maxStreams: 10,
+  streamWindow: 65_536,
+  connectionWindow: 1 << 20,
+  sections: { bytes: 8192, count: 50 },
+  extendedConnect: true,
+  headMs: 5000,
+  idleMs: 60_000,
+  stallMs: 5000,
+};
+
+export async function rawPeer(
+  options: Partial<ConnectionOptions> & { readonly onRequest?: (stream: Stream) => void } = {},
+): Promise<RawPeer> {
+  const requests: RawPeer["requests"] = [];
+  const abuses: string[] = [];
+  let connection: Connection | undefined;
+  const events: ConnectionEvents = {
+    request(stream, head) {
+      const request = { stream, path: head.path, outcome: head.tooLarge ? "too large" : "open" };
+      requests.push(request);
+      stream.consumer = {
+        data: (chunk) => stream.consumed(chunk.length),
+        end: (trailers) => {
+          request.outcome = trailers === undefined ? "ended" : `ended with ${trailers.join()}`;
+        },
+        broken: (breach) => {
+          request.outcome = `broken by ${breach.by}`;
+        },
+        writable: () => {},
+      };
+      if (options.onRequest !== undefined) options.onRequest(stream);
+      else stream.answer(204, [], undefined);
+    },
+    abused: (kind) => abuses.push(kind),
+    closed: () => {},
+  };
+  const server = net.createServer((socket) => {
+    connection = new Connection(socket, { ...limits, ...options, role: "server", events });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1");
+  const received: RawFrame[] = [];
+  let closed = false;
+  let rest: Buffer = Buffer.alloc(0);
+  socket.on("data", (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+      const end = 9 + rest.readUIntBE(0, 3);
+      received.push({
+        type: rest[3]!,
+        flags: rest[4]!,
+        streamId: rest.readUInt32BE(5) & 0x7fffffff,
+        payload: rest.subarray(9, end),
+      });
+      rest = rest.subarray(end);
+    }
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    closed = true;
+  });
+  await once(socket, "connect");
+  const find = async (what: string, matches: (frame: RawFrame) => boolean): Promise<RawFrame> => {
+    await until(what, () => received.some(matches) || closed);
+    const found = received.find(matches);
+    if (found === undefined) throw new Error(`the connection was closed before ${what}`);
+    return found;
+  };
+  return {
+    socket,
+    received,
+    requests,
+    abuses,
+    connection: () => {
+      if (connection === undefined) throw new Error("not connected");
+      return connection;
+    },
+    get closed() {
+      return closed;
+    },
+    send: (...frames) => void socket.write(Buffer.concat(frames)),
+    seen: find,
+    goaway: async () => (await find("GOAWAY", ({ type }) => type === 7)).payload.readUInt32BE(4),
+    async [Symbol.asyncDispose]() {
+      socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
