@@ -103,10 +103,17 @@ function answerHead(headers: IncomingHttpHeaders, key: string): string {
   return `${head}\r\n`;
 }
 
+const enabled = new WeakMap<ClientHttp2Session, Promise<void>>();
+
 /** Resolves when the server has said that it takes extended CONNECT. */
 export function extendedConnectEnabled(session: ClientHttp2Session): Promise<void> {
   if (session.remoteSettings?.enableConnectProtocol === true) return Promise.resolve();
-  return new Promise((resolve) => {
-    session.once("remoteSettings", () => resolve());
-  });
+  let known = enabled.get(session);
+  if (known === undefined) {
+    known = new Promise((resolve) => {
+      session.once("remoteSettings", () => resolve());
+    });
+    enabled.set(session, known);
+  }
+  return known;
 }

@@ -9,7 +9,7 @@ import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
 const maxQueued = 16;
 const maxQueuedBytes = 256 * 1024;
 /** Bytes that may wait to be sent before the next response is pulled. */
-const maxBuffered = 256 * 1024;
+const maxBuffered = 16 * 1024;
 
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
