@@ -104,6 +104,16 @@ describe("what ends the connection, and with which code", () => {
       3,
       [...start, frame(WINDOW_UPDATE, 0, 0, word(2 ** 31 - 1))],
     ],
+    [
+      "6.9.2: settings that open a window above the most",
+      3,
+      [
+        ...start,
+        frame(HEADERS, END_HEADERS, 1, post),
+        frame(WINDOW_UPDATE, 0, 1, word(2 ** 31 - 70_000)),
+        settings([4, 100_000]),
+      ],
+    ],
     ["6.10: CONTINUATION without a header block", 1, [...start, frame(CONTINUATION, END_HEADERS, 1, get)]],
     [
       "6.10: CONTINUATION on another stream",
