@@ -186,7 +186,9 @@ describe("in the middle of a stream", () => {
   test("REST tells it in band, or by its status where nothing was answered", async () => {
     await using chat = await limited(perMessage);
     const lines = (await ask(chat, { method: "POST", path: "/v1/chat", body })).text.trim().split("\n");
-    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ error: { code: 8 } });
+    // Whether the first answer has overtaken the refusal is a matter of luck.
+    const last = JSON.parse(lines.at(-1) ?? "");
+    expect(lines.length === 1 ? last : last.error).toMatchObject({ code: 8 });
     await using collect = await limited(perMessage);
     const answer = await ask(collect, { method: "POST", path: "/v1/collect", body });
     expect(answer).toMatchObject({ status: 429, headers: { "x-dragoman-reason": "rate_limited" } });
