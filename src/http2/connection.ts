@@ -3,6 +3,7 @@ import { AbuseGuard } from "./abuse.ts";
 import { clock, startTicking, stopTicking } from "./clock.ts";
 import { ConnectionFault } from "./connection-fault.ts";
 import { defaultMaxFrameSize, defaultWindow, ErrorCode, maxWindow, preface, Setting } from "./constants.ts";
+import { Deadlines } from "./deadlines.ts";
 import type { FieldSection, SectionLimits } from "./field-section.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { Receiver } from "./receiver.ts";
@@ -48,14 +49,8 @@ export interface ConnectionOptions {
   readonly keepalive?: { readonly ms: number; readonly timeoutMs: number };
 }
 
-/** Milliseconds for the peer to acknowledge our settings. */
-const settingsMs = 10_000;
-
 /** Milliseconds for the peer to take note of our GOAWAY before the socket is torn down. */
 const lingerMs = 1000;
-
-/** Milliseconds between the end of an answer and the reset that has its client stop sending. */
-const stopMs = 100;
 
 /** Milliseconds for a client to hear of the coming end before its last stream is fixed. */
 const noticeMs = 500;
@@ -81,9 +76,8 @@ export class Connection {
   #state: "open" | "leaving" | "closing" | "closed" = "open";
   #prefaceLeft: number;
   #settled = false;
-  /** Settings frames of ours that wait for acknowledgement, and since when. */
+  /** Settings frames of ours that wait for acknowledgement. */
   #unacknowledged = 0;
-  #settingsSince = 0;
   /** The last stream that the peer has opened, and the last that we have. */
   lastPeerStream = 0;
   #nextStream = 1;
@@ -94,19 +88,14 @@ export class Connection {
   #unannounced = 0;
   #pings: PendingPing[] = [];
   #pingCount = 0;
-  #activeAt = clock.now;
-  #readAt = clock.now;
-  #partialSince = 0;
-  #written = 0;
-  #writtenAt = 0;
   #closingAt = 0;
-  #probing = false;
+  readonly #deadlines: Deadlines;
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.socket = socket;
     this.options = options;
     startTicking(this);
-    this.#activeAt = this.#readAt = clock.now;
+    this.#deadlines = new Deadlines(this);
     this.sender = new Sender(socket, (stream) => this.#localEnd(stream));
     this.#receiver = new Receiver(this);
     this.#reader = new FrameReader(defaultMaxFrameSize, this.#receiver);
@@ -135,6 +124,16 @@ export class Connection {
     return this.#state === "open";
   }
 
+  /** A frame or a header block has begun and is not whole. */
+  get incomplete(): boolean {
+    return this.#reader.holding || this.#receiver.inBlock;
+  }
+
+  /** Frames that have come; those that only go on with a header block are not counted. */
+  get frames(): number {
+    return this.#receiver.frames;
+  }
+
   /** Client: another stream would be taken now. */
   get hasRoom(): boolean {
     return this.open && this.streams.size < this.peer.maxConcurrentStreams && this.#nextStream < maxWindow;
@@ -153,7 +152,7 @@ export class Connection {
     );
     stream.headSent = true;
     this.streams.add(stream);
-    this.#activeAt = clock.now;
+    this.#deadlines.activeAt = clock.now;
     this.sendHead(stream, 0, fields, end);
     return stream;
   }
@@ -245,7 +244,7 @@ export class Connection {
   /** Server: takes a stream that the peer has opened. Undefined when it is not to be served. */
   accept(id: number): Stream | undefined {
     this.lastPeerStream = id;
-    this.#activeAt = clock.now;
+    this.#deadlines.activeAt = clock.now;
     if (this.#promised !== undefined && id > this.#promised) return undefined;
     const stream = new Stream(this, id, this.peer.initialWindow, this.options.streamWindow, false);
     this.streams.add(stream);
@@ -320,6 +319,7 @@ export class Connection {
   settingsAcknowledged(): void {
     if (this.#unacknowledged === 0) return;
     this.#unacknowledged--;
+    if (this.#unacknowledged === 0) this.#deadlines.settingsSince = 0;
   }
 
   pingAcknowledged(payload: string): void {
@@ -350,62 +350,8 @@ export class Connection {
 
   /** Looks at all deadlines. */
   tick(now: number): void {
-    const { options, socket } = this;
-    if (this.#state === "closing") {
-      if (now - this.#closingAt > lingerMs) this.destroy();
-      return;
-    }
-    if (!this.#settled && now - this.#readAt > options.headMs) {
-      this.#fail(late("the preface"));
-      return;
-    }
-    if (this.#unacknowledged > 0 && now - this.#settingsSince > settingsMs) {
-      this.#fail(new ConnectionFault(ErrorCode.SETTINGS_TIMEOUT, "settings were not acknowledged"));
-      return;
-    }
-    // One that was begun and does not come to its end, be it a header or any other frame.
-    if (!this.#reader.holding && !this.#receiver.inBlock) this.#partialSince = 0;
-    else if (this.#partialSince === 0) this.#partialSince = now;
-    else if (now - this.#partialSince > options.headMs) {
-      this.#fail(late("a frame"));
-      return;
-    }
-    if (socket.writableLength === 0 || socket.bytesWritten !== this.#written) {
-      this.#written = socket.bytesWritten;
-      this.#writtenAt = now;
-    } else if (now - this.#writtenAt > options.stallMs) {
-      options.events.abused?.("stalled_reader");
-      this.destroy();
-      return;
-    }
-    if (this.streams.size > 0) {
-      this.#activeAt = now;
-      for (const stream of this.streams.all()) {
-        if (stream.stoppingSince > 0 && now - stream.stoppingSince > stopMs)
-          this.reset(stream, ErrorCode.NO_ERROR);
-        if (stream.blockedSince === 0 || now - stream.blockedSince <= options.stallMs) continue;
-        const { consumer } = stream;
-        this.reset(stream, ErrorCode.CANCEL);
-        consumer?.broken({
-          by: "rule",
-          code: ErrorCode.CANCEL,
-          message: "its window was not opened in time",
-        });
-      }
-    } else if (now - this.#activeAt > options.idleMs) this.leave();
-    if (options.keepalive !== undefined) this.#keepAlive(now, options.keepalive);
-  }
-
-  #keepAlive(now: number, { ms, timeoutMs }: { readonly ms: number; readonly timeoutMs: number }): void {
-    const silent = now - this.#readAt;
-    if (silent <= ms) {
-      this.#probing = false;
-    } else if (!this.#probing) {
-      this.#probing = true;
-      this.ping(() => {
-        this.#probing = false;
-      });
-    } else if (silent > ms + timeoutMs) this.destroy();
+    if (this.#state !== "closing") this.#deadlines.check(now);
+    else if (now - this.#closingAt > lingerMs) this.destroy();
   }
 
   #introduce(): void {
@@ -424,7 +370,7 @@ export class Connection {
     }
     output.settings(settings);
     this.#unacknowledged++;
-    this.#settingsSince = clock.now;
+    this.#deadlines.settingsSince = clock.now;
     output.windowUpdate(0, options.connectionWindow - defaultWindow);
     this.#receiver.window = options.connectionWindow;
     this.sender.touch();
@@ -432,13 +378,13 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     if (this.#state === "closing" || this.#state === "closed") return;
-    this.#readAt = clock.now;
+    this.#deadlines.readAt = clock.now;
     try {
       const from = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : 0;
       if (from < chunk.length) this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
     } catch (thrown) {
       if (!(thrown instanceof ConnectionFault)) throw thrown;
-      this.#fail(thrown);
+      this.fail(thrown);
     }
   }
 
@@ -452,7 +398,8 @@ export class Connection {
     return size;
   }
 
-  #fail(fault: ConnectionFault): void {
+  /** Ends the connection for a fault of the peer. */
+  fail(fault: ConnectionFault): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     if (fault.abuse !== undefined) this.options.events.abused?.(fault.abuse);
     this.#reader.stop();
@@ -531,7 +478,7 @@ export class Connection {
     stream.queue = [];
     stream.queued = 0;
     this.streams.remove(stream);
-    this.#activeAt = clock.now;
+    this.#deadlines.activeAt = clock.now;
     if (byUs) this.#remember(stream.id);
     const { held } = stream;
     stream.held = 0;
@@ -542,8 +489,4 @@ export class Connection {
   #remember(id: number): void {
     this.#resetIds[this.#resets++ % remembered] = id;
   }
-}
-
-function late(what: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, `${what} took too long`, "slow_frames");
 }

@@ -27,6 +27,8 @@ export class Receiver implements FrameSink {
   readonly #decoder = new HpackDecoder(tableSize);
   /** What the peer may still send on the connection. */
   window: number = defaultWindow;
+  /** Frames that have come, but for CONTINUATION. */
+  frames = 0;
   #block: Block | undefined;
   #begun = false;
   #pings = 0;
@@ -50,6 +52,7 @@ export class Receiver implements FrameSink {
     if (this.#block !== undefined && (type !== FrameType.CONTINUATION || id !== this.#block.streamId)) {
       throw protocolError("another frame within a header block");
     }
+    if (type !== FrameType.CONTINUATION) this.frames++;
     switch (type) {
       case FrameType.DATA:
         this.#data(flags, id, buffer, start, end);

@@ -341,6 +341,31 @@ describe("abuse", () => {
     expect(await peer.goaway()).toBe(11);
   });
 
+  test("a preface that comes octet by octet", async () => {
+    await using peer = await rawPeer({ headMs: 250 });
+    let at = 0;
+    const drip = setInterval(() => peer.socket.write(preface.subarray(at, ++at)), 50);
+    try {
+      expect(await peer.goaway()).toBe(11);
+    } finally {
+      clearInterval(drip);
+    }
+  });
+
+  test("an upload of which a frame is always under way is none", async () => {
+    await using peer = await rawPeer({ headMs: 250, onRequest: () => {} });
+    peer.send(...start, frame(HEADERS, END_HEADERS, 1, post));
+    const all = Buffer.concat(Array.from({ length: 12 }, () => frame(DATA, 0, 1, Buffer.alloc(100))));
+    // Each piece ends within a frame.
+    for (let at = 0; at < all.length - 109; at += 109) {
+      peer.socket.write(all.subarray(at === 0 ? 0 : at - 50, at + 59));
+      await new Promise((resolve) => setTimeout(resolve, 80));
+    }
+    expect(peer.abuses).toEqual([]);
+    await until("the request is open", () => peer.requests[0]?.outcome === "open");
+    expect(peer.closed).toBe(false);
+  });
+
   test("a header list of a few octets that stands for megabytes is not kept", async () => {
     await using peer = await rawPeer();
     const big = Buffer.concat([
