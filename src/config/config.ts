@@ -6,6 +6,7 @@ import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import { type StreamConfig, streamOf } from "./load-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { type StoreConfig, storeOf } from "./store-schema.ts";
+import { type RouteStreamsConfig, routeStreamsOf } from "./streams-schema.ts";
 import {
   type CallTranscoding,
   overrideTranscoding,
@@ -91,6 +92,7 @@ export interface RouteConfig {
   readonly limit: readonly string[];
   readonly priority: "low" | "normal" | "high";
   readonly streamLimits: StreamConfig | undefined;
+  readonly streams: RouteStreamsConfig | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
   /** Undefined where the default holds. */
@@ -126,6 +128,8 @@ export interface Config {
   readonly defaults: Parsed["defaults"];
   readonly routes: readonly RouteConfig[];
   readonly transcoding: Transcoding;
+  /** Durations in milliseconds; undefined for never. */
+  readonly streams: Parsed["streams"];
   /** Those of the file, which count instead of the schema's. */
   readonly httpRules: readonly HttpRuleConfig[];
   readonly telemetry: Parsed["telemetry"];
@@ -202,6 +206,7 @@ export function normalizeConfig(
       limit: route.limit,
       priority: route.priority,
       streamLimits: route.streamLimits === undefined ? undefined : streamOf(route.streamLimits),
+      streams: route.streams === undefined ? undefined : routeStreamsOf(route.streams),
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
       validate: route.validate,
@@ -210,6 +215,7 @@ export function normalizeConfig(
       line: routeLine(index),
     })),
     transcoding,
+    streams: parsed.streams,
     httpRules: httpRulesOf(parsed.http, rulePlace),
     telemetry: parsed.telemetry,
     drain: parsed.drain,

@@ -5,6 +5,7 @@ import { httpSchema } from "./http-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
 import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
 import { storeSchema } from "./store-schema.ts";
+import { routeStreamsSchema, streamsSchema } from "./streams-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 import { webSocketSchema } from "./websocket-schema.ts";
@@ -240,6 +241,7 @@ const route = z.strictObject({
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
   priority: prioritySchema,
   streamLimits: streamSchema.optional(),
+  streams: routeStreamsSchema.optional(),
   timeout: duration("The longest that a call may take.").optional(),
   retry: retry.optional(),
   validate: validate.optional().describe("As in defaults, where it differs here."),
@@ -297,6 +299,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   routes: z.array(route).min(1),
   transcoding: transcodingSchema.prefault({}),
+  streams: streamsSchema.prefault({}),
   http: httpSchema.prefault({}),
   telemetry: z
     .strictObject({

@@ -11,7 +11,16 @@ export { readPassThrough, readPassThroughUpgrade } from "./passthrough/protocol.
 export { trustedPeers } from "./peer.ts";
 export { redirectToHttps } from "./redirect.ts";
 export { createRestProtocol } from "./rest/protocol.ts";
-export type { AnswerOptions, MethodRoute, PassThroughRoute, Route, Routes, ServedMethod } from "./routes.ts";
+export type {
+  AnswerOptions,
+  EventId,
+  MethodRoute,
+  PassThroughRoute,
+  Route,
+  Routes,
+  ServedMethod,
+  StreamOptions,
+} from "./routes.ts";
 export { createServe } from "./serve.ts";
 export { CertificateError, type Certificates, loadCertificates } from "./tls/certificates.ts";
 export { type DevCertificate, devCertificate } from "./tls/dev-ca.ts";

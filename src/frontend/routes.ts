@@ -17,7 +17,27 @@ export interface ServedMethod {
   /** Bytes that a request body which is buffered whole may have. */
   readonly bodyBytes: number;
   readonly cors: Cors | undefined;
+  readonly streams: StreamOptions;
 }
+
+/** How streams of responses are written. */
+export interface StreamOptions {
+  /** How long the head of an answer over plain HTTP waits for the first message, in milliseconds. */
+  readonly holdMs: number;
+  /** How long server-sent events may be silent before a comment is sent; undefined for ever. */
+  readonly heartbeatMs: number | undefined;
+  /** What an EventSource is told to wait before it connects again; undefined to leave that to it. */
+  readonly retryMs: number | undefined;
+  /** The event that tells of a good end. */
+  readonly endEvent: string;
+  /** The id of a response as an event, from its wire form; undefined where no field is designated. */
+  readonly eventId: EventId | undefined;
+  /** How long a client may leave what was sent to it unread before its stream is torn down, on any protocol. */
+  readonly unreadMs: number;
+}
+
+/** The id of one event; undefined for a message that gives none. */
+export type EventId = (wire: Uint8Array) => string | undefined;
 
 /** A way to a method by path: an HTTP rule, or `POST /pkg.Service/Method`. */
 export interface MethodRoute {

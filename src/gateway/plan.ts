@@ -25,6 +25,7 @@ import type { Method, Problem, Schema } from "#schema";
 import { checkExternals } from "./external.ts";
 import { planLimits } from "./limits.ts";
 import { Rules } from "./rules.ts";
+import { checkEventId } from "./streams.ts";
 
 /** Who may call. */
 export type Access =
@@ -164,6 +165,7 @@ function planMethod(
   const access = accessOf(config, route, method, problems);
   if (upstream === undefined || access === undefined) return undefined;
   const allow = rules.compile(route.auth?.allow, method);
+  checkEventId(route, method, problems);
   return { method, upstream, access, allow, route, timeoutMs: timeoutOf(config, route, method) };
 }
 

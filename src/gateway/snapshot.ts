@@ -18,6 +18,7 @@ import { compileTranscoder, type Transcoder } from "#transcode";
 import type { LiveState } from "./live-state.ts";
 import { type Observers, observers, pipeline } from "./pipeline.ts";
 import type { Plan, PlannedMethod, PlannedPath } from "./plan.ts";
+import { streamOptions } from "./streams.ts";
 import { answersOf, codecOptions, transcodeOptions } from "./switches.ts";
 import { syntheticMethod } from "./synthetic-method.ts";
 
@@ -171,6 +172,7 @@ class RouteBuilder {
       messageBytes,
       bodyBytes,
       cors: this.cors,
+      streams: streamOptions(config, route, method),
     };
   }
 }

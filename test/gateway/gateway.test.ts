@@ -84,8 +84,8 @@ describe("every kind of method over plain HTTP", () => {
     ["application/x-ndjson", '{"text":"n0"}\n{"text":"n1"}\n', ""],
     [
       "text/event-stream",
-      'data: {"text":"n0"}\n\ndata: {"text":"n1"}\n\nevent: end\ndata: {}\n\n',
-      "event: end\ndata: {}\n\n",
+      'retry: 3000\n\ndata: {"text":"n0"}\n\ndata: {"text":"n1"}\n\nevent: end\ndata: {}\n\n',
+      "retry: 3000\n\nevent: end\ndata: {}\n\n",
     ],
     ["application/json", '[{"text":"n0"},{"text":"n1"}]', "[]"],
     ["application/x-protobuf", "\x04\x0a\x02n0\x04\x0a\x02n1", ""],

@@ -1,15 +1,17 @@
-import { type Call, type Context, type Metadata, type Payload, RpcError, type StreamReply } from "#rpc";
+import type { Call, Context, Metadata, Payload, RpcError, StreamReply } from "#rpc";
+import { BatchedWriter } from "../batched-writer.ts";
 import type { Cors } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { unpackFor } from "../framing/compression.ts";
-import { FrameReader, frameMessage } from "../framing/frame.ts";
+import { FrameReader, frameMessage, pushFrame } from "../framing/frame.ts";
 import { countRequests, none } from "../framing/messages.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import { mediaType } from "../target.ts";
+import { writeResponses } from "../write-responses.ts";
 import { connectError, connectMetadata } from "./error-json.ts";
 import { type MessageForm, requestPayload, responseBytes } from "./message-form.ts";
 import { matchOf, methodOf, onlyBy, type ServedMatch, unsupported } from "./route.ts";
@@ -95,24 +97,14 @@ async function writeStream(
 ): Promise<void> {
   const fields = answerFields(exchange, match.cors, call.context, match.form);
   appendMetadata(fields, reply.header);
-  const writer = exchange.open(200, fields);
+  const { unreadMs } = match.served.streams;
+  const batch = new BatchedWriter(exchange, exchange.open(200, fields), unreadMs);
   const responses = reply.responses[Symbol.asyncIterator]();
-  let end: Uint8Array;
-  try {
-    for (let next = await responses.next(); next.done !== true; next = await responses.next()) {
-      const full = writer.write(frameMessage(responseBytes(next.value, match.form)));
-      if (full !== undefined) await full;
-      if (exchange.signal.aborted) throw exchange.signal.reason;
-    }
-    end = endFrame(undefined, reply.trailer);
-  } catch (thrown) {
-    // A message that cannot be shown, or that nobody reads, ends a call that may still be running.
-    void responses.return?.()?.then(undefined, () => {});
-    const error = RpcError.from(thrown);
-    end = endFrame(error, error.metadata);
-  }
-  writer.write(end);
-  writer.end();
+  const error = await writeResponses(responses, exchange, batch, (payload) =>
+    pushFrame(batch, responseBytes(payload, match.form)),
+  );
+  batch.push(endFrame(error, error?.metadata ?? reply.trailer));
+  batch.end();
 }
 
 function answerFields(

@@ -17,6 +17,15 @@ export function frameMessage(message: Uint8Array): Uint8Array {
   return frame;
 }
 
+/** The same, in two parts, so that the message is not copied. @param flag see "Compressed-Flag" */
+export function pushFrame(to: { push(part: Uint8Array): void }, message: Uint8Array, flag = 0): void {
+  const prefix = Buffer.allocUnsafe(prefixBytes);
+  prefix[0] = flag;
+  prefix.writeUInt32BE(message.length, 1);
+  to.push(prefix);
+  to.push(message);
+}
+
 /** Cuts a stream of bytes into frames as soon as each is whole. Memory is bounded by `limit`, the bytes of one message. */
 export class FrameReader {
   readonly #limit: number;

@@ -1,16 +1,18 @@
 import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
+import { BatchedWriter } from "../batched-writer.ts";
 import type { Cors } from "../cors.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { frameMessage, prefixBytes } from "../framing/frame.ts";
+import { frameMessage, prefixBytes, pushFrame } from "../framing/frame.ts";
 import { none, readMessages, readSole } from "../framing/messages.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import type { ServedMethod } from "../routes.ts";
 import { mediaType, pathOf } from "../target.ts";
+import { writeResponses } from "../write-responses.ts";
 import { decodedText, decodedWhole, encodeText } from "./text.ts";
 
 export interface GrpcWebMatch extends Match {
@@ -94,7 +96,7 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
     const fields = answerFields(exchange.head, match.answersText, match.cors, call.context);
     appendGrpcMetadata(fields, reply.header);
     if (reply.kind === "stream") {
-      await writeStream(exchange, fields, reply, match.answersText);
+      await writeStream(exchange, fields, reply, match);
       return;
     }
     const body = Buffer.concat([frameMessage(reply.response.proto()), trailerFrame(okFields(reply.trailer))]);
@@ -148,21 +150,17 @@ async function writeStream(
   exchange: Exchange,
   fields: readonly string[],
   reply: StreamReply,
-  isText: boolean,
+  { served, answersText }: GrpcWebMatch,
 ): Promise<void> {
-  const writer = exchange.open(200, fields);
-  const encode = (bytes: Uint8Array): Uint8Array => (isText ? encodeText(bytes) : bytes);
-  try {
-    for await (const payload of reply.responses) {
-      const full = writer.write(encode(frameMessage(payload.proto())));
-      if (full !== undefined) await full;
-      if (exchange.signal.aborted) return;
-    }
-    writer.write(encode(trailerFrame(okFields(reply.trailer))));
-  } catch (thrown) {
-    writer.write(encode(trailerFrame(errorFields(RpcError.from(thrown)))));
-  }
-  writer.end();
+  const batch = new BatchedWriter(exchange, exchange.open(200, fields), served.streams.unreadMs);
+  const responses = reply.responses[Symbol.asyncIterator]();
+  const error = await writeResponses(responses, exchange, batch, (payload) => {
+    if (answersText) batch.push(encodeText(frameMessage(payload.proto())));
+    else pushFrame(batch, payload.proto());
+  });
+  const last = trailerFrame(error === undefined ? okFields(reply.trailer) : errorFields(error));
+  batch.push(answersText ? encodeText(last) : last);
+  batch.end();
 }
 
 /** Trailers as a frame of their own, in the form of http/1.1 fields. */

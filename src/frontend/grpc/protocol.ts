@@ -1,15 +1,17 @@
 import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
+import { BatchedWriter } from "../batched-writer.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { frameMessage, prefixBytes } from "../framing/frame.ts";
+import { frameMessage, prefixBytes, pushFrame } from "../framing/frame.ts";
 import { none, readMessages, readSole } from "../framing/messages.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
-import type { ServedMethod } from "../routes.ts";
+import type { ServedMethod, StreamOptions } from "../routes.ts";
 import { mediaType, pathOf } from "../target.ts";
+import { writeResponses } from "../write-responses.ts";
 
 export interface GrpcMatch extends Match {
   readonly served: ServedMethod;
@@ -82,12 +84,12 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
     };
   },
 
-  async write(exchange, _match, call, reply) {
+  async write(exchange, { served }, call, reply) {
     const fields = answerFields(call.context);
     appendGrpcMetadata(fields, reply.header);
     if (reply.kind === "unary") {
       exchange.respond(200, fields, frameMessage(reply.response.proto()), okFields(reply.trailer));
-    } else await writeStream(exchange, fields, reply);
+    } else await writeStream(exchange, fields, reply, served.streams);
   },
 
   fail(exchange, error, _routes, context) {
@@ -116,16 +118,16 @@ function answerFields(context: Context): string[] {
   ];
 }
 
-async function writeStream(exchange: Exchange, fields: readonly string[], reply: StreamReply): Promise<void> {
-  const writer = exchange.open(200, fields);
-  try {
-    for await (const payload of reply.responses) {
-      const full = writer.write(frameMessage(payload.proto()));
-      if (full !== undefined) await full;
-      if (exchange.signal.aborted) return;
-    }
-    writer.end(okFields(reply.trailer));
-  } catch (thrown) {
-    writer.end(errorFields(RpcError.from(thrown)));
-  }
+async function writeStream(
+  exchange: Exchange,
+  fields: readonly string[],
+  reply: StreamReply,
+  { unreadMs }: StreamOptions,
+): Promise<void> {
+  const batch = new BatchedWriter(exchange, exchange.open(200, fields), unreadMs);
+  const responses = reply.responses[Symbol.asyncIterator]();
+  const error = await writeResponses(responses, exchange, batch, (payload) =>
+    pushFrame(batch, payload.proto()),
+  );
+  batch.end(error === undefined ? okFields(reply.trailer) : errorFields(error));
 }

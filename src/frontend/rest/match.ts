@@ -5,6 +5,7 @@ import { field } from "../fields.ts";
 import type { Match } from "../protocol.ts";
 import type { ErrorOptions, MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
 import { queryOf } from "../target.ts";
+import { HeadHold, withinHold } from "./head-hold.ts";
 import type { JsonView } from "./json-view.ts";
 import { negotiate } from "./negotiate.ts";
 import { requested } from "./requested.ts";
@@ -25,6 +26,10 @@ export interface MethodMatch extends Match {
   readonly formIsQuery: boolean;
   /** For errors told in band. */
   readonly errors: ErrorOptions;
+  /** How long the head of a stream of responses waits; undefined for as long as its first message takes. */
+  readonly hold: HeadHold | undefined;
+  /** Ends the call of a HEAD request, which wants no more than a head. */
+  leave: (() => void) | undefined;
   /** What the caller will see of a unary response, once that is there. */
   shown: TranscodedResponse | undefined;
 }
@@ -65,6 +70,11 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
   if (route.kind === "passthrough") {
     return { kind: "passthrough", route, handler: route.handler, template: route.template, cors: route.cors };
   }
+  const { served } = route;
+  const hold =
+    streamsResponses(route) && !route.transcoder.outputIsHttpBody
+      ? new HeadHold(served.streams.holdMs)
+      : undefined;
   const { systemParameters: heeded } = route.answers;
   const system = heeded ? systemParameters(queryOf(head.target), route.transcoder.rule) : undefined;
   return {
@@ -76,11 +86,18 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
     mediaType: system?.wire === true ? "application/x-protobuf" : acceptable(head, route),
     transcoder: system?.numbers === true ? route.numbersTranscoder : route.transcoder,
     view: system?.view,
+    hold,
+    leave: undefined,
     shown: undefined,
-    handler: route.served.handler,
+    handler: hold === undefined ? served.handler : withinHold(served.handler, hold),
     template: route.template,
-    cors: route.served.cors,
+    cors: served.cors,
   };
+}
+
+function streamsResponses({ served }: MethodRoute): boolean {
+  const { kind } = served.method;
+  return kind === "server_streaming" || kind === "bidi_streaming";
 }
 
 function queryWithMark(target: string): string {
@@ -91,9 +108,7 @@ function queryWithMark(target: string): string {
 /** @throws RpcError 406 */
 function acceptable(head: RequestHead, route: MethodRoute): string {
   if (route.transcoder.outputIsHttpBody) return "*/*";
-  const { kind } = route.served.method;
-  const streams = kind === "server_streaming" || kind === "bidi_streaming";
-  const offers = streams ? streamMediaTypes(route.answers.streamFormat) : unaryMediaTypes;
+  const offers = streamsResponses(route) ? streamMediaTypes(route.answers.streamFormat) : unaryMediaTypes;
   const mediaType = negotiate(withoutProblem(field(head.fields, "accept")), offers);
   if (mediaType !== undefined) return mediaType;
   throw new RpcError(Code.INVALID_ARGUMENT, `this path can answer with ${offers.join(", ")}`, {

@@ -1,5 +1,6 @@
 import { type Call, Code, type Context, type Payload, type Reply, RpcError, type UnaryReply } from "#rpc";
 import type { TranscodedResponse } from "#transcode";
+import { clientGone } from "../body-error.ts";
 import { errorAnswer, errorJson } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { fieldValues } from "../fields.ts";
@@ -13,7 +14,7 @@ import { viewJson } from "./json-view.ts";
 import { type MethodMatch, matchRoute, type RestMatch } from "./match.ts";
 import { answerOptions } from "./options.ts";
 import { manyRequests, oneRequest, singleRequest } from "./requests.ts";
-import { rawFormat, type StreamFormat, streamFormat } from "./stream-format.ts";
+import { rawFormat, streamFormat } from "./stream-format.ts";
 import { writeStream } from "./stream-writer.ts";
 
 /** How a plain path is forwarded: given by whoever composes the front end, since it is a way of its own. */
@@ -56,7 +57,10 @@ function readCall(exchange: Exchange, match: MethodMatch, context: Context): Cal
     method,
     header,
     deadline: requestDeadline(exchange.head),
-    signal: exchange.signal,
+    signal:
+      exchange.head.method === "HEAD" && method.kind !== "unary"
+        ? headSignal(exchange, match)
+        : exchange.signal,
     context,
   };
   switch (method.kind) {
@@ -74,6 +78,13 @@ function readCall(exchange: Exchange, match: MethodMatch, context: Context): Cal
     default:
       return { ...base, kind: "stream", requests: manyRequests(exchange, match) };
   }
+}
+
+/** Ends with the exchange, or once the head is known: nothing else of a call is wanted. */
+function headSignal({ signal }: Exchange, match: MethodMatch): AbortSignal {
+  const left = new AbortController();
+  match.leave = () => left.abort(clientGone());
+  return AbortSignal.any([signal, left.signal]);
 }
 
 function commonFields(head: RequestHead, match: MethodMatch, context: Context): string[] {
@@ -183,22 +194,35 @@ function writeMany(
   context: Context,
   reply: Reply & { kind: "stream" },
 ) {
-  const { transcoder } = match;
+  const { transcoder, view } = match;
+  const { method, streams } = match.route.served;
+  const raw = transcoder.outputIsHttpBody;
+  // A message is a line, or part of one.
+  const onLines = view === undefined ? undefined : { mask: view.mask, indented: false };
+  const fields = commonFields(exchange.head, match, context);
+  // Tells clients why they may have seen nothing before they had sent everything.
+  if (method.kind === "bidi_streaming" && exchange.httpVersion === "1.1") {
+    fields.push("x-dragoman-duplex", "half");
+  }
   return writeStream({
     exchange,
     reply,
+    streams,
+    hold: match.hold,
+    leave: match.leave,
     format: (first) => {
-      if (!transcoder.outputIsHttpBody)
-        return streamFormat(match.route.answers.streamFormat, match.mediaType);
-      const type =
-        first === undefined ? "application/octet-stream" : transcoder.response(first.proto()).contentType;
-      return rawFormat(type);
+      if (!raw) return streamFormat(match.route.answers.streamFormat, match.mediaType, streams);
+      return rawFormat(
+        first === undefined ? "application/octet-stream" : transcoder.response(first.proto()).contentType,
+      );
     },
-    bytes: (payload: Payload, format: StreamFormat) =>
-      format.payload === "wire" && !transcoder.outputIsHttpBody
-        ? payload.proto()
-        : shown(transcoder.response(payload.proto()), match).body,
-    fields: commonFields(exchange.head, match, context),
+    bytes(payload, format) {
+      const wire = payload.proto();
+      if (format.payload === "wire" && !raw) return wire;
+      const { body } = transcoder.response(wire);
+      return onLines === undefined || raw ? body : viewJson(body, onLines);
+    },
+    fields,
     statusJson: (error) => errorJson(error, match.errors),
   });
 }

@@ -31,12 +31,15 @@ async function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<
 
 /** The one request message, for a method that streams only its responses. */
 export async function* oneRequest(exchange: Exchange, match: MethodMatch): AsyncGenerator<Payload> {
-  yield Payload.fromProto(await transcodeSingle(exchange, match), match.route.served.input);
+  const wire = await transcodeSingle(exchange, match);
+  match.hold?.begin();
+  yield Payload.fromProto(wire, match.route.served.input);
 }
 
 /** The request messages of a method that streams them, each as soon as its last byte is there. */
 export async function* manyRequests(exchange: Exchange, match: MethodMatch): AsyncGenerator<Payload> {
   checkBody(exchange, match);
+  match.hold?.begin();
   const { served } = match.route;
   const { transcoder } = match;
   const query = queryOf(exchange.head.target);

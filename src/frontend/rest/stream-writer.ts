@@ -1,12 +1,16 @@
-import { Code, type Metadata, type Payload, RpcError, type StreamReply } from "#rpc";
-import type { BodyWriter, Exchange } from "../exchange.ts";
+import { Code, type Metadata, type Payload, type RpcError, type StreamReply } from "#rpc";
+import { BatchedWriter } from "../batched-writer.ts";
+import type { Exchange } from "../exchange.ts";
 import { appendMetadata } from "../response-fields.ts";
+import type { StreamOptions } from "../routes.ts";
+import { writeResponses } from "../write-responses.ts";
+import type { HeadHold } from "./head-hold.ts";
 import type { StreamFormat } from "./stream-format.ts";
 
 export interface StreamWriteOptions {
   readonly exchange: Exchange;
   readonly reply: StreamReply;
-  /** Chosen once the first message is there, or undefined when the head must go out before. */
+  /** Chosen once the first message is there, or undefined when there is none, or none in time. */
   readonly format: (first: Payload | undefined) => StreamFormat;
   /** The bytes of one message in the form that the format wants. @throws RpcError */
   readonly bytes: (payload: Payload, format: StreamFormat) => Uint8Array;
@@ -14,69 +18,98 @@ export interface StreamWriteOptions {
   readonly fields: readonly string[];
   /** `google.rpc.Status` as JSON. */
   readonly statusJson: (error: RpcError) => string;
+  readonly streams: StreamOptions;
+  /** How long the head waits for the first message; undefined for as long as that takes. */
+  readonly hold: HeadHold | undefined;
+  /** Ends the call of a request that wants no more than the head. */
+  readonly leave: (() => void) | undefined;
 }
 
 /**
- * How long the head of an answer is held back for the first message, in milliseconds, so that a stream that fails at
- * once has its real status. A stream that is merely quiet must still let the client see that it was accepted.
- */
-const holdMs = 1000;
-
-/**
- * Writes a stream of responses. Rejects with the error of a stream that fails before anything was written; later
- * failures are told in band, or by tearing the answer down where the format cannot.
+ * Writes a stream of responses. The head is held back for the first message, so that a stream that fails at once has its
+ * real status; one that is merely quiet must still let the client see that it was accepted. Rejects with the error of a
+ * stream that fails before anything was written; later failures are told in band, or by tearing the answer down where
+ * the format cannot.
  */
 export async function writeStream(options: StreamWriteOptions): Promise<void> {
-  const { exchange, reply } = options;
+  const { exchange, reply, streams } = options;
   const responses = reply.responses[Symbol.asyncIterator]();
-  let pending = responses.next();
-  const first = await within(pending, holdMs);
-  const begin = (): { format: StreamFormat; writer: BodyWriter } => {
-    const format = options.format(first === "late" || first.done === true ? undefined : first.value);
-    const { mediaType } = format;
-    const fields = [
-      "content-type",
-      mediaType,
-      ...format.fields,
-      "x-accel-buffering",
-      "no",
-      ...options.fields,
-    ];
-    appendMetadata(fields, reply.header);
-    return { format, writer: exchange.open(200, fields) };
-  };
-  let begun: ReturnType<typeof begin>;
+  const pending = responses.next();
+  const { hold } = options;
+  const first = await (hold === undefined ? pending : Promise.race([pending, hold.over])).finally(() =>
+    hold?.end(),
+  );
+  let format: StreamFormat;
   try {
-    begun = begin();
+    format = options.format(first === undefined || first.done === true ? undefined : first.value);
   } catch (error) {
     // A first message that cannot be shown ends a call that may still be running.
-    void responses.return?.()?.then(undefined, () => {});
+    leave(responses);
     throw error;
   }
-  const { format, writer } = begun;
-  try {
-    for (;;) {
-      const next = await pending;
-      if (next.done === true) break;
-      const full = writer.write(format.message(options.bytes(next.value, format)));
-      if (full !== undefined) await full;
-      if (exchange.signal.aborted) throw exchange.signal.reason;
-      pending = responses.next();
-    }
-    const end = format.end();
-    if (end !== undefined) writer.write(end);
-    writer.end(trailerFields(reply.trailer));
-  } catch (thrown) {
-    // A message of the upstream that cannot be shown ends a call that may still be running.
-    void responses.return?.()?.then(undefined, () => {});
-    const error = RpcError.from(thrown);
-    const inBand = exchange.signal.aborted ? undefined : format.error(options.statusJson(error));
-    if (inBand === undefined) exchange.reset(error.code === Code.CANCELLED ? "cancel" : "internal");
-    else {
-      writer.write(inBand);
-      writer.end(trailerFields(error.metadata));
-    }
+  const fields = ["content-type", format.mediaType, ...format.fields, "x-accel-buffering", "no"];
+  fields.push(...options.fields);
+  appendMetadata(fields, reply.header);
+  const writer = exchange.open(200, fields);
+  if (exchange.head.method === "HEAD") {
+    // Its head is all that is wanted of it.
+    pending.catch(() => {});
+    leave(responses);
+    options.leave?.();
+    writer.end();
+    return;
   }
+  const batch = new BatchedWriter(exchange, writer, streams.unreadMs);
+  const start = format.start();
+  if (start !== undefined) {
+    batch.push(start);
+    batch.commit();
+  }
+  const heart = heartbeat(batch, format, streams.heartbeatMs);
+  const push = (part: Uint8Array): void => batch.push(part);
+  const error = await writeResponses(
+    responses,
+    exchange,
+    batch,
+    (payload) => {
+      heart?.refresh();
+      format.message(options.bytes(payload, format), payload.proto(), push);
+    },
+    pending,
+  );
+  clearInterval(heart);
+  if (error === undefined) {
+    const end = format.end();
+    if (end !== undefined) batch.push(end);
+    batch.end(trailerFields(reply.trailer));
+    return;
+  }
+  const inBand = exchange.signal.aborted ? undefined : format.error(options.statusJson(error));
+  if (inBand !== undefined) {
+    batch.push(inBand);
+    batch.end(trailerFields(error.metadata));
+    return;
+  }
+  batch.drop();
+  exchange.reset(error.code === Code.CANCELLED ? "cancel" : "internal");
+}
+
+function leave(responses: AsyncIterator<Payload>): void {
+  void responses.return?.()?.then(undefined, () => {});
+}
+
+/** Says something that means nothing whenever nothing was said for so long. */
+function heartbeat(
+  batch: BatchedWriter,
+  { heartbeat: beat }: StreamFormat,
+  everyMs: number | undefined,
+): NodeJS.Timeout | undefined {
+  if (beat === undefined || everyMs === undefined) return undefined;
+  return setInterval(() => {
+    if (batch.blocked) return;
+    batch.push(beat);
+    batch.commit();
+  }, everyMs).unref();
 }
 
 function trailerFields(metadata: Metadata): string[] | undefined {
@@ -84,17 +117,4 @@ function trailerFields(metadata: Metadata): string[] | undefined {
   const fields: string[] = [];
   appendMetadata(fields, metadata);
   return fields.length === 0 ? undefined : fields;
-}
-
-/** What a promise resolves to, or "late" after so many milliseconds. */
-async function within<T>(promise: Promise<T>, ms: number): Promise<T | "late"> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(resolve, ms, "late");
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
