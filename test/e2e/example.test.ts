@@ -162,13 +162,14 @@ describe("REST", () => {
     const watch = `/v1/${products[0].name}/stock:watch`;
     for (const [accept, pattern] of [
       ["application/x-ndjson", /^\{.*\}\n/],
-      ["text/event-stream", /^data: \{.*\}\n\n/],
+      ["text/event-stream", /^retry: 3000\n\ndata: \{.*\}\n\n/],
     ] as const) {
       const stream = client.stream({ path: watch, headers: { accept } });
-      const text = await new Promise<string>((resolve) => {
-        stream.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+      let text = "";
+      stream.on("data", (chunk: Buffer) => {
+        text += chunk.toString();
       });
-      expect(text).toMatch(pattern);
+      await until(`the first message as ${accept}`, () => pattern.test(text));
       stream.close();
     }
     const image = await client.request({ path: `/v1/${products[0].name}/image` });
