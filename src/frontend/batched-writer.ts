@@ -2,7 +2,7 @@ import type { BodyWriter, Exchange } from "./exchange.ts";
 import type { Fields } from "./fields.ts";
 
 /** Bytes that are written without waiting for what else the turn brings. */
-const batchBytes = 64 * 1024;
+const batchBytes = 16 * 1024;
 
 /**
  * Writes messages in batches: those that are ready in one turn of the event loop leave as one piece. Used by one writer,
