@@ -83,6 +83,8 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
         return;
       }
       if (method === "CONNECT") {
+        // What waits to be sent to a client that has reset the stream would keep it from closing.
+        stream.once("aborted", () => stream.destroy());
         events.upgrade(
           upgradeOverStream({
             head,
