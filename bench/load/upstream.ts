@@ -1,12 +1,12 @@
-import http2, { type ServerHttp2Stream } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
+import { Connection, type FieldSection, type Stream } from "#http2";
 
 /**
- * A cheap gRPC server: frames of gRPC by hand over node:http2, no messages decoded, so that the gateway is what is
- * measured. Prints its port.
+ * A gRPC server that costs next to nothing: no messages decoded, frames by the gateway's own engine, so that the gateway
+ * is what is measured. Prints its port.
  */
-const header = { ":status": 200, "content-type": "application/grpc+proto" };
-const trailers = { "grpc-status": "0" };
+const fields = ["content-type", "application/grpc+proto"];
+const trailers = ["grpc-status", "0"];
 
 function frame(message: Buffer): Buffer {
   const framed = Buffer.allocUnsafe(5 + message.length);
@@ -19,12 +19,6 @@ function frame(message: Buffer): Buffer {
 /** `{ name: "product", amount: 1999, tags: ["a", "b"] }` */
 const small = frame(Buffer.from("0a0770726f6475637410cf0f1a01611a0162", "hex"));
 const counted = frame(Buffer.from("0a046e616d6510cf0f", "hex"));
-
-function answer(stream: ServerHttp2Stream, body: Buffer | undefined): void {
-  stream.respond(header, { waitForTrailers: true });
-  stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-  stream.end(body);
-}
 
 /** The varint of field 2 of the one message in these frames. */
 function amountOf(body: Buffer): number {
@@ -39,34 +33,84 @@ function amountOf(body: Buffer): number {
   return value;
 }
 
-const server = http2.createServer({ settings: { maxConcurrentStreams: 10_000, initialWindowSize: 1 << 20 } });
-server.on("session", (session) => session.setLocalWindowSize(1 << 24));
-server.on("stream", (stream, headers) => {
-  stream.on("error", () => {});
-  const path = headers[":path"];
+function echo(stream: Stream): void {
+  stream.respond(200, fields, false);
+  const waiting: Uint8Array[] = [];
+  let writable = true;
+  let ended = false;
+  const flush = (): void => {
+    for (let next = waiting.shift(); next !== undefined; next = writable ? waiting.shift() : undefined) {
+      stream.consumed(next.length);
+      writable = stream.write(next);
+    }
+    if (ended && waiting.length === 0) stream.end(trailers);
+  };
+  stream.consumer = {
+    data: (chunk) => {
+      waiting.push(chunk);
+      if (writable) flush();
+    },
+    end: () => {
+      ended = true;
+      if (writable) flush();
+    },
+    writable: () => {
+      writable = true;
+      flush();
+    },
+    broken: () => {},
+  };
+}
+
+function serve(stream: Stream, { path }: FieldSection): void {
   if (path === "/bench.v1.Bench/Chat") {
-    stream.respond(header, { waitForTrailers: true });
-    stream.once("wantTrailers", () => stream.sendTrailers(trailers));
-    stream.pipe(stream);
+    echo(stream);
     return;
   }
-  const chunks: Buffer[] = [];
-  stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-  stream.on("end", () => {
-    const body = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-    switch (path) {
-      case "/bench.v1.Bench/Small":
-        answer(stream, small);
-        break;
-      case "/bench.v1.Bench/Echo":
-        answer(stream, body);
-        break;
-      case "/bench.v1.Bench/Count":
-        answer(stream, Buffer.concat(Array.from({ length: amountOf(body) }, () => counted)));
-        break;
-      default:
-        stream.respond({ ...header, "grpc-status": "12" }, { endStream: true });
-    }
+  const chunks: Uint8Array[] = [];
+  stream.consumer = {
+    data: (chunk) => {
+      stream.consumed(chunk.length);
+      chunks.push(chunk);
+    },
+    end: () => {
+      const body = Buffer.concat(chunks);
+      switch (path) {
+        case "/bench.v1.Bench/Small":
+          stream.answer(200, fields, small, trailers);
+          break;
+        case "/bench.v1.Bench/Echo":
+          stream.answer(200, fields, body, trailers);
+          break;
+        case "/bench.v1.Bench/Count":
+          stream.answer(
+            200,
+            fields,
+            Buffer.concat(Array.from({ length: amountOf(body) }, () => counted)),
+            trailers,
+          );
+          break;
+        default:
+          stream.answer(200, [...fields, "grpc-status", "12"], undefined);
+      }
+    },
+    writable: () => {},
+    broken: () => {},
+  };
+}
+
+const server = createServer({ noDelay: true }, (socket) => {
+  new Connection(socket, {
+    role: "server",
+    maxStreams: 10_000,
+    streamWindow: 1 << 20,
+    connectionWindow: 1 << 24,
+    sections: { bytes: 64 * 1024, count: 1000 },
+    extendedConnect: false,
+    headMs: 10_000,
+    idleMs: Number.POSITIVE_INFINITY,
+    stallMs: Number.POSITIVE_INFINITY,
+    events: { request: serve, closed: () => {} },
   });
 });
 server.listen(0, "127.0.0.1", () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { Peer } from "#rpc";
+import type { CallSignal, Peer } from "#rpc";
 import type { Fields } from "./fields.ts";
 
 /** The head of one HTTP request, validated by the listener, nothing decoded. */
@@ -29,7 +29,7 @@ export interface Exchange {
   /** `performance.now()` when the head was complete. */
   readonly startedAt: number;
   /** Aborted, with an RpcError as its reason, when the client has gone before the answer was complete. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** An answer was begun. */
   readonly answered: boolean;
   /** False when the request has ended with its head. */

@@ -1,4 +1,12 @@
-import { type Call, type Context, Metadata, Payload, type PayloadCodec, RpcError } from "#rpc";
+import {
+  type Call,
+  type CallSignal,
+  type Context,
+  Metadata,
+  Payload,
+  type PayloadCodec,
+  RpcError,
+} from "#rpc";
 import type { Logger } from "#telemetry";
 import { newContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -78,7 +86,7 @@ const nothing: PayloadCodec = { toJson: () => new Uint8Array(0), fromJson: () =>
 export async function refuse(
   routes: Routes,
   context: Context,
-  signal: AbortSignal,
+  signal: CallSignal,
   error: RpcError,
 ): Promise<never> {
   const call: Call = {

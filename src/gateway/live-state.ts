@@ -10,6 +10,7 @@ import {
   type TrustedIssuer,
 } from "#filter/authn";
 import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
+import { TimingWheel } from "#filter/deadline";
 import { LoopDelay, Shedder } from "#filter/load-shedding";
 import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
@@ -43,6 +44,8 @@ interface Kept<T> {
  * stays the same, and replaced or retired when that changes.
  */
 export class LiveState {
+  /** Of all calls. */
+  readonly deadlines: TimingWheel = new TimingWheel();
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
   readonly #limits: LiveLimits;

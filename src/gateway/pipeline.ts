@@ -73,7 +73,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     // Outermost, so that every refusal below is logged and counted.
     ...observers(method, observing),
     // Bounds everything below, waiting in queues included.
-    deadlineFilter({ maxMs: demands.timeoutMs }),
+    deadlineFilter({ maxMs: demands.timeoutMs, wheel: live.deadlines }),
   ];
   const priority = route?.priority ?? "normal";
   // Whoever asks how things are is always told.

@@ -1,4 +1,5 @@
 import type { Method } from "#schema";
+import type { CallSignal } from "./call-signal.ts";
 import type { Context } from "./context.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Payload } from "./payload.ts";
@@ -13,7 +14,7 @@ export interface CallBase {
   /** When the call must have ended, in milliseconds since the epoch. */
   readonly deadline: number | undefined;
   /** Aborted when the caller is gone or the deadline has passed; its reason is an RpcError. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   readonly context: Context;
   /** Present when the innermost handler writes the answer itself: fields for its head, to add before it is called. */
   readonly head?: Metadata;

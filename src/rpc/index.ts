@@ -1,4 +1,5 @@
 export type { Call, CallBase, StreamCall, UnaryCall } from "./call.ts";
+export { CallAbort, type CallSignal, eitherSignal } from "./call-signal.ts";
 export { checkRequests, type RequestCheck } from "./checked-requests.ts";
 export { Code, type CodeName, codeFromName, codeFromNumber, codeName } from "./code.ts";
 export { compose } from "./compose.ts";

@@ -1,10 +1,11 @@
+import type { CallSignal } from "./call-signal.ts";
 import { Code } from "./code.ts";
 import { RpcError } from "./error.ts";
 import type { Payload } from "./payload.ts";
 
 export interface ResponseWatch {
   /** Of the call. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /**
    * Called once, when the last response was read, when the stream failed, or when its reader stopped before either, be
    * it before the first response; then the failure is why the call was aborted, or CANCELLED.

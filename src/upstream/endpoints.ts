@@ -1,5 +1,5 @@
 import Bottleneck from "bottleneck";
-import { Code, RpcError } from "#rpc";
+import { type CallSignal, Code, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
 import { joinAddress } from "./address.ts";
 import { Endpoint, type EndpointState } from "./endpoint.ts";
@@ -71,7 +71,7 @@ export class Endpoints {
    * A ready endpoint, waited for while one may become ready, as long as connecting may take at most.
    * @throws RpcError UNAVAILABLE, or the reason of the signal
    */
-  async wait(signal: AbortSignal, tried: readonly string[]): Promise<Endpoint> {
+  async wait(signal: CallSignal, tried: readonly string[]): Promise<Endpoint> {
     const until = performance.now() + this.#options.connectTimeoutMs;
     for (;;) {
       if (signal.aborted) throw abortReason(signal);
@@ -107,7 +107,7 @@ export class Endpoints {
   }
 
   /** Resolves when an endpoint has changed, or the signal is aborted, or after so many milliseconds. */
-  #change(ms: number, signal: AbortSignal): Promise<void> {
+  #change(ms: number, signal: CallSignal): Promise<void> {
     return new Promise((resolve) => {
       const settle = (): void => {
         clearTimeout(timer);

@@ -1,5 +1,6 @@
+import type { CallSignal } from "#rpc";
 /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+export function pause(ms: number, signal: CallSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) {
       resolve();

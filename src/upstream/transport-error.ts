@@ -1,4 +1,4 @@
-import { Code, type Reason, RpcError, type RpcErrorOptions } from "#rpc";
+import { type CallSignal, Code, type Reason, RpcError, type RpcErrorOptions } from "#rpc";
 import type { Progress } from "./transport.ts";
 
 /** An attempt that did not end with OK: what the caller is told, and whether another endpoint may try. */
@@ -32,7 +32,7 @@ export function brokenProtocol(message: string): TransportError {
 }
 
 /** Why a call was cancelled, as an error. Signals of the gateway carry one; a foreign signal means a caller that left. */
-export function abortReason(signal: AbortSignal): RpcError {
+export function abortReason(signal: CallSignal): RpcError {
   const reason: unknown = signal.reason;
   if (reason instanceof RpcError) return reason;
   return new RpcError(Code.CANCELLED, "the call was cancelled", { reason: "client_gone", cause: reason });

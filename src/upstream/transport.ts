@@ -1,4 +1,4 @@
-import type { Metadata } from "#rpc";
+import type { CallSignal, Metadata } from "#rpc";
 
 /** `idle` until somebody asks to connect; `failed` while backing off (gRPC's TRANSIENT_FAILURE). */
 export type Connectivity = "idle" | "connecting" | "ready" | "failed" | "closed";
@@ -11,7 +11,7 @@ export interface TransportCall {
   /** Milliseconds since the epoch; sent on as the time remaining. It is `signal` that ends the call when it has passed. */
   readonly deadline: number | undefined;
   /** Cancels the call at once; the call then rejects with the signal's reason. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** Attempts of the same call that upstreams may have seen before this one (gRFC A6). */
   readonly previousAttempts: number;
 }

@@ -1,4 +1,4 @@
-import { Code, RpcError } from "#rpc";
+import { type CallSignal, Code, RpcError } from "#rpc";
 
 /** Which calls go first when not all can. */
 export type Priority = "low" | "normal" | "high";
@@ -53,7 +53,7 @@ export class Gate {
    * Undefined when the place was free, else a promise of it, which rejects when the signal is aborted before, or when
    * there is no place to wait.
    */
-  enter(signal: AbortSignal, priority: Priority = "normal"): Promise<void> | undefined {
+  enter(signal: CallSignal, priority: Priority = "normal"): Promise<void> | undefined {
     // The limit may have been raised since somebody left.
     this.#admit();
     if (this.#inside < this.limit) {

@@ -1,16 +1,29 @@
-import { type Call, Code, type Filter, type Handler, type Reply, RpcError, watchResponses } from "#rpc";
+import {
+  type Call,
+  CallAbort,
+  type CallSignal,
+  Code,
+  type Filter,
+  type Handler,
+  type Reply,
+  RpcError,
+  watchResponses,
+} from "#rpc";
+import type { Place, Timed, TimingWheel } from "./timing-wheel.ts";
 
 export interface DeadlinePolicy {
   /** Milliseconds that a call may take at most, whatever its caller asks for; undefined for no bound of the route's. */
   readonly maxMs: number | undefined;
+  /** Shared by all methods. */
+  readonly wheel: TimingWheel;
 }
 
-/** Ends a call when its time is up: the caller's, or the route's if that is shorter. One timer a call, if it has a deadline. */
-export function deadlineFilter({ maxMs }: DeadlinePolicy): Filter {
+/** Ends a call when its time is up: the caller's, or the route's if that is shorter. */
+export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
   return (next) => (call) => {
     const own = maxMs === undefined ? undefined : Date.now() + maxMs;
     const deadline = minimum(call.deadline, own);
-    return deadline === undefined ? next(call) : within(next, call, deadline);
+    return deadline === undefined ? next(call) : within(next, call, deadline, wheel);
   };
 }
 
@@ -19,49 +32,86 @@ function minimum(a: number | undefined, b: number | undefined): number | undefin
   return b === undefined ? a : Math.min(a, b);
 }
 
-/** The longest time that a timer can be set to. */
-const maxTimer = 2 ** 31 - 1;
-
-async function within(next: Handler, call: Call, deadline: number): Promise<Reply> {
+async function within(next: Handler, call: Call, deadline: number, wheel: TimingWheel): Promise<Reply> {
   const remaining = deadline - Date.now();
   if (remaining <= 0) throw exceeded();
-  const expiry = new AbortController();
-  const onAbort = (): void => expiry.abort(call.signal.reason);
   if (call.signal.aborted) throw call.signal.reason;
-  call.signal.addEventListener("abort", onAbort, { once: true });
-  let expire: (error: RpcError) => void = () => {};
-  const expired = new Promise<never>((_resolve, reject) => {
-    expire = reject;
+  return new Promise((resolve, reject) => {
+    const timed = new TimedCall(call, deadline, wheel, resolve, reject);
+    timed.follow(next({ ...call, deadline, signal: timed.signal }), remaining);
   });
-  expired.catch(() => {});
-  const timer = setTimeout(
-    () => {
-      const error = exceeded();
-      expiry.abort(error);
-      expire(error);
-    },
-    Math.min(remaining, maxTimer),
-  );
-  const release = (): void => {
-    clearTimeout(timer);
-    call.signal.removeEventListener("abort", onAbort);
-  };
-  const { signal } = expiry;
-  const answering = next({ ...call, deadline, signal });
-  let reply: Reply;
-  try {
-    reply = await Promise.race([answering, expired]);
-  } catch (error) {
-    release();
-    answering.then(discard, () => {});
-    throw translated(error, signal, deadline);
+}
+
+/** A call that has a deadline, from its start to its end. */
+class TimedCall implements Timed {
+  readonly signal: CallAbort = new CallAbort();
+  readonly #outer: CallSignal;
+  readonly #deadline: number;
+  readonly #wheel: TimingWheel;
+  readonly #resolve: (reply: Reply) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #onAbort = (): void => this.signal.abort(this.#outer.reason);
+  #place: Place | undefined;
+  #told = false;
+
+  constructor(
+    call: Call,
+    deadline: number,
+    wheel: TimingWheel,
+    resolve: (reply: Reply) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#outer = call.signal;
+    this.#deadline = deadline;
+    this.#wheel = wheel;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#outer.addEventListener("abort", this.#onAbort);
   }
-  if (reply.kind === "unary") {
-    release();
-    return reply;
+
+  follow(answering: Promise<Reply>, ms: number): void {
+    this.#place = this.#wheel.add(this, ms);
+    answering.then(
+      (reply) => this.#answered(reply),
+      (error: unknown) => this.#failed(error),
+    );
   }
-  const translate = (thrown: unknown): unknown => translated(thrown, signal, deadline);
-  return { ...reply, responses: watchResponses(reply.responses, { signal, ended: release, translate }) };
+
+  expire(): void {
+    const error = exceeded();
+    this.signal.abort(error);
+    this.#failed(error);
+  }
+
+  #answered(reply: Reply): void {
+    if (this.#told) {
+      discard(reply);
+      return;
+    }
+    this.#told = true;
+    if (reply.kind === "unary") {
+      this.#release();
+      this.#resolve(reply);
+      return;
+    }
+    const { signal } = this;
+    const ended = (): void => this.#release();
+    const translate = (thrown: unknown): unknown => translated(thrown, signal, this.#deadline);
+    this.#resolve({ ...reply, responses: watchResponses(reply.responses, { signal, ended, translate }) });
+  }
+
+  #failed(error: unknown): void {
+    // A stream hears of it by its signal.
+    if (this.#told) return;
+    this.#told = true;
+    this.#release();
+    this.#reject(translated(error, this.signal, this.#deadline));
+  }
+
+  #release(): void {
+    if (this.#place !== undefined) this.#wheel.remove(this.#place);
+    this.#outer.removeEventListener("abort", this.#onAbort);
+  }
 }
 
 /** Ends what came after its caller was told that the time is up. */
@@ -79,7 +129,7 @@ const earlyMs = 50;
  * An upstream that says at the deadline that the time is up, because it was told when, means the gateway's own deadline.
  * Before that it means one of its own, which is its answer.
  */
-function translated(error: unknown, signal: AbortSignal, deadline: number): unknown {
+function translated(error: unknown, signal: CallSignal, deadline: number): unknown {
   if (signal.aborted && signal.reason instanceof RpcError) return signal.reason;
   const echo =
     error instanceof RpcError &&

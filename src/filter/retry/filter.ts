@@ -1,4 +1,12 @@
-import { type Call, type Filter, type Handler, type Reply, RpcError, type StreamCall } from "#rpc";
+import {
+  type Call,
+  type CallSignal,
+  type Filter,
+  type Handler,
+  type Reply,
+  RpcError,
+  type StreamCall,
+} from "#rpc";
 import type { RetryPolicy } from "./policy.ts";
 import { RetrySchedule } from "./schedule.ts";
 import { SoleRequest } from "./sole-request.ts";
@@ -53,7 +61,7 @@ async function retry(
 }
 
 /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
+function pause(ms: number, signal: CallSignal): Promise<void> {
   return new Promise((resolve) => {
     const settle = (): void => {
       clearTimeout(timer);

@@ -1,5 +1,5 @@
 import { type Breach, ErrorCode, type Stream, type StreamConsumer } from "#http2";
-import type { Peer } from "#rpc";
+import { CallAbort, type Peer } from "#rpc";
 import { bodyTooLarge, clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -33,9 +33,8 @@ export class Http2Exchange implements Exchange, StreamConsumer {
   readonly #stream: Stream;
   readonly #options: ExchangeOptions;
   readonly #body: StreamBody | undefined;
+  readonly signal: CallAbort = new CallAbort();
   #answered = false;
-  #gone = false;
-  #controller: AbortController | undefined;
   /** Wakes a writer that waits. */
   #onWritable: (() => void) | undefined;
 
@@ -51,14 +50,6 @@ export class Http2Exchange implements Exchange, StreamConsumer {
 
   get answered(): boolean {
     return this.#answered;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#gone) this.#controller.abort(clientGone());
-    }
-    return this.#controller.signal;
   }
 
   readBody(limit: number): Promise<Uint8Array> {
@@ -94,7 +85,7 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     stream.respond(status, all, bodyless);
     return {
       write: (chunk) => {
-        if (bodyless || stream.write(chunk) || this.#gone) return undefined;
+        if (bodyless || stream.write(chunk) || this.signal.aborted) return undefined;
         return new Promise((resolve) => {
           this.#onWritable = resolve;
         });
@@ -138,10 +129,9 @@ export class Http2Exchange implements Exchange, StreamConsumer {
   }
 
   #leave(): void {
-    this.#gone = true;
     this.#body?.fail();
     this.writable();
-    this.#controller?.abort(clientGone());
+    this.signal.abort(clientGone());
   }
 
   /** Asks a client that waits with its body to send it (RFC 9110 10.1.1). */

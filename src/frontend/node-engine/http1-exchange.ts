@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Peer } from "#rpc";
+import { CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -33,10 +33,9 @@ export class Http1Exchange implements Exchange {
   readonly #ending: () => boolean;
   readonly #answerFields: Fields;
   #continued: boolean;
+  readonly signal: CallAbort = new CallAbort();
   #answered = false;
   #finished = false;
-  #gone = false;
-  #controller: AbortController | undefined;
 
   constructor(
     request: IncomingMessage,
@@ -60,21 +59,12 @@ export class Http1Exchange implements Exchange {
     response.on("error", () => {});
     response.on("close", () => {
       if (this.#finished && response.writableFinished) return;
-      this.#gone = true;
-      this.#controller?.abort(clientGone());
+      this.signal.abort(clientGone());
     });
   }
 
   get answered(): boolean {
     return this.#answered;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#gone) this.#controller.abort(clientGone());
-    }
-    return this.#controller.signal;
   }
 
   readBody(limit: number): Promise<Uint8Array> {

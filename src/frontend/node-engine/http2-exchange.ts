@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
-import type { Peer } from "#rpc";
+import { CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -30,10 +30,9 @@ export class Http2Exchange implements Exchange {
   readonly #stream: ServerHttp2Stream;
   readonly #bodyIdleMs: number;
   readonly #answerFields: Fields;
+  readonly signal: CallAbort = new CallAbort();
   #answered = false;
   #finished = false;
-  #gone = false;
-  #controller: AbortController | undefined;
   #trailers: Fields | undefined;
   #awaitsTrailers = false;
   #onTrailersSent: (() => void) | undefined;
@@ -53,21 +52,12 @@ export class Http2Exchange implements Exchange {
     stream.on("error", () => {});
     stream.on("close", () => {
       if (this.#finished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
-      this.#gone = true;
-      this.#controller?.abort(clientGone());
+      this.signal.abort(clientGone());
     });
   }
 
   get answered(): boolean {
     return this.#answered;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#gone) this.#controller.abort(clientGone());
-    }
-    return this.#controller.signal;
   }
 
   readBody(limit: number): Promise<Uint8Array> {

@@ -1,5 +1,6 @@
 import {
   type Call,
+  type CallSignal,
   Code,
   type Context,
   Metadata,
@@ -39,7 +40,7 @@ export function passThroughCall(
   fields: Fields,
   route: PassThroughRoute,
   context: Context,
-  signal: AbortSignal,
+  signal: CallSignal,
 ): PassThroughCall {
   const header = new Metadata();
   const named = fieldValues(fields, "connection")

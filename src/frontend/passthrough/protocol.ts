@@ -1,4 +1,4 @@
-import type { Call, Context } from "#rpc";
+import type { Call, CallSignal, Context } from "#rpc";
 import type { Exchange, Upgrade } from "../exchange.ts";
 import type { PassThroughRoute } from "../routes.ts";
 import { passThroughCall } from "./call.ts";
@@ -19,7 +19,7 @@ export function readPassThroughUpgrade(
   upgrade: Upgrade,
   route: PassThroughRoute,
   context: Context,
-  signal: AbortSignal,
+  signal: CallSignal,
 ): Call {
   return passThroughCall({ kind: "upgrade", upgrade }, upgrade.head.fields, route, context, signal);
 }

@@ -1,4 +1,15 @@
-import { type Call, Code, type Context, type Payload, type Reply, RpcError, type UnaryReply } from "#rpc";
+import {
+  type Call,
+  CallAbort,
+  type CallSignal,
+  Code,
+  type Context,
+  eitherSignal,
+  type Payload,
+  type Reply,
+  RpcError,
+  type UnaryReply,
+} from "#rpc";
 import type { TranscodedResponse } from "#transcode";
 import { clientGone } from "../body-error.ts";
 import { errorAnswer, errorJson } from "../error-answer.ts";
@@ -81,10 +92,10 @@ function readCall(exchange: Exchange, match: MethodMatch, context: Context): Cal
 }
 
 /** Ends with the exchange, or once the head is known: nothing else of a call is wanted. */
-function headSignal({ signal }: Exchange, match: MethodMatch): AbortSignal {
-  const left = new AbortController();
+function headSignal({ signal }: Exchange, match: MethodMatch): CallSignal {
+  const left = new CallAbort();
   match.leave = () => left.abort(clientGone());
-  return AbortSignal.any([signal, left.signal]);
+  return eitherSignal(signal, left);
 }
 
 function commonFields(head: RequestHead, match: MethodMatch, context: Context): string[] {

@@ -1,4 +1,4 @@
-import { type Call, Code, type Context, type Reply, RpcError } from "#rpc";
+import { type Call, type CallSignal, Code, type Context, type Reply, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
 import { newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
@@ -32,7 +32,7 @@ export interface WebSocketFrontOptions {
     upgrade: Upgrade,
     route: PassThroughRoute,
     context: Context,
-    signal: AbortSignal,
+    signal: CallSignal,
   ) => Call;
 }
 

@@ -1,5 +1,5 @@
 import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
-import { Code, Metadata, RpcError } from "#rpc";
+import { type CallSignal, Code, Metadata, RpcError } from "#rpc";
 import type { TransportCall, TransportStreamReply } from "../transport.ts";
 import { abortReason } from "../transport-error.ts";
 import { answerMetadata, requestMetadata } from "./metadata.ts";
@@ -36,7 +36,7 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
   readonly #raw: RawCall;
   readonly #owner: CallOwner;
-  readonly #signal: AbortSignal;
+  readonly #signal: CallSignal;
   readonly #resolve: (reply: TransportStreamReply) => void;
   readonly #reject: (error: Error) => void;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
@@ -57,7 +57,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
   constructor(
     raw: RawCall,
     owner: CallOwner,
-    signal: AbortSignal,
+    signal: CallSignal,
     resolve: (reply: TransportStreamReply) => void,
     reject: (error: Error) => void,
   ) {

@@ -1,5 +1,5 @@
 import { type ChannelCredentials, connectivityState } from "@grpc/grpc-js";
-import { Code, RpcError } from "#rpc";
+import { type CallSignal, Code, RpcError } from "#rpc";
 import { Backoff } from "../backoff.ts";
 import type {
   Connectivity,
@@ -103,7 +103,7 @@ export class GrpcJsTransport implements Transport {
   }
 
   /** @throws TransportError unless there is a connection to send on */
-  #ready(signal: AbortSignal): Connection {
+  #ready(signal: CallSignal): Connection {
     if (signal.aborted) throw abortReason(signal);
     if (this.#connection === undefined || this.#readyAt === undefined) throw notConnected();
     return this.#connection;

@@ -1,5 +1,5 @@
 import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
-import { Code } from "#rpc";
+import { type CallSignal, Code } from "#rpc";
 import type { TransportCall, TransportUnaryReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import { answerMetadata, requestMetadata } from "./metadata.ts";
@@ -22,7 +22,7 @@ export function unaryCall(
 class UnaryExchange implements ActiveCall {
   readonly #raw: RawCall;
   readonly #owner: CallOwner;
-  readonly #signal: AbortSignal;
+  readonly #signal: CallSignal;
   readonly #resolve: (reply: TransportUnaryReply) => void;
   readonly #reject: (error: Error) => void;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
@@ -37,7 +37,7 @@ class UnaryExchange implements ActiveCall {
   constructor(
     raw: RawCall,
     owner: CallOwner,
-    signal: AbortSignal,
+    signal: CallSignal,
     resolve: (reply: TransportUnaryReply) => void,
     reject: (error: Error) => void,
   ) {

@@ -1,5 +1,5 @@
 import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
-import { Code, Metadata, RpcError } from "#rpc";
+import { type CallSignal, Code, Metadata, RpcError } from "#rpc";
 import type { TransportCall, TransportStreamReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
@@ -32,7 +32,7 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 /** Messages both ways. Also the iterator of the responses. */
 class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
   readonly #owner: CallOwner;
-  readonly #signal: AbortSignal;
+  readonly #signal: CallSignal;
   readonly #resolve: (reply: TransportStreamReply) => void;
   readonly #reject: (error: Error) => void;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
@@ -56,7 +56,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
 
   constructor(
     owner: CallOwner,
-    signal: AbortSignal,
+    signal: CallSignal,
     resolve: (reply: TransportStreamReply) => void,
     reject: (error: Error) => void,
   ) {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { Connection } from "#http2";
-import { Code, RpcError } from "#rpc";
+import { type CallSignal, Code, RpcError } from "#rpc";
 import { Backoff } from "../backoff.ts";
 import type {
   Connectivity,
@@ -139,14 +139,14 @@ export class Http2Transport implements Transport, CallOwner {
   }
 
   /** A connection that takes a call now. @throws TransportError unless there is any connection */
-  #pick(signal: AbortSignal): Connection | undefined {
+  #pick(signal: CallSignal): Connection | undefined {
     if (signal.aborted) throw abortReason(signal);
     if (this.#ready.length === 0) throw notConnected();
     return this.#ready.find((connection) => connection.hasRoom);
   }
 
   /** Waits for a connection that takes a call; as long as the call's signal allows. */
-  async #room(signal: AbortSignal): Promise<Connection> {
+  async #room(signal: CallSignal): Promise<Connection> {
     for (;;) {
       if (this.#attempt === undefined && this.#ready.length < maxConnections) this.#dial();
       await this.#change(signal);
@@ -155,7 +155,7 @@ export class Http2Transport implements Transport, CallOwner {
     }
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  #change(signal: CallSignal): Promise<void> {
     return new Promise((resolve) => {
       const settle = (): void => {
         signal.removeEventListener("abort", settle);

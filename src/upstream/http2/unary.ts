@@ -1,4 +1,5 @@
 import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
+import type { CallSignal } from "#rpc";
 import type { TransportCall, TransportUnaryReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
@@ -21,7 +22,7 @@ export function unaryCall(
 /** One request and its response. */
 class UnaryExchange implements ActiveCall, StreamConsumer {
   readonly #owner: CallOwner;
-  readonly #signal: AbortSignal;
+  readonly #signal: CallSignal;
   readonly #resolve: (reply: TransportUnaryReply) => void;
   readonly #reject: (error: Error) => void;
   readonly #reader: MessageReader;
@@ -34,7 +35,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
 
   constructor(
     owner: CallOwner,
-    signal: AbortSignal,
+    signal: CallSignal,
     resolve: (reply: TransportUnaryReply) => void,
     reject: (error: Error) => void,
   ) {

@@ -1,6 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { deadlineFilter } from "#filter/deadline";
-import { type Call, Code, type Handler, Metadata, type Payload, type Reply, RpcError } from "#rpc";
+import { deadlineFilter, TimingWheel } from "#filter/deadline";
+import {
+  type Call,
+  type CallSignal,
+  Code,
+  type Handler,
+  Metadata,
+  type Payload,
+  type Reply,
+  RpcError,
+} from "#rpc";
 import {
   deferred,
   failure,
@@ -14,12 +23,20 @@ import {
 } from "../support/call.ts";
 
 const gone = new RpcError(Code.CANCELLED, "gone", { reason: "client_gone" });
+let wheel: TimingWheel;
+/** The wheel turns this often, in milliseconds. */
+const turnMs = 5;
+
 const exceeded = { code: Code.DEADLINE_EXCEEDED, reason: "deadline_exceeded" };
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"], now: 1_000_000 });
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date", "performance"], now: 1_000_000 });
+  wheel = new TimingWheel();
 });
-afterEach(() => {
+afterEach(async () => {
+  expect(wheel.size).toBe(0);
+  // It stands still by itself.
+  await vi.advanceTimersByTimeAsync(2000);
   expect(vi.getTimerCount()).toBe(0);
   vi.useRealTimers();
 });
@@ -44,11 +61,11 @@ describe("the shorter time wins", () => {
   ])("$name", async ({ own, maxMs, at }) => {
     const { calls, handler } = slow();
     const call = makeCall(own === undefined ? {} : { deadline: own });
-    const outcome = failure(deadlineFilter({ maxMs })(handler)(call));
+    const outcome = failure(deadlineFilter({ maxMs, wheel })(handler)(call));
     expect(calls[0]?.deadline).toBe(1_000_000 + at);
     await vi.advanceTimersByTimeAsync(at - 1);
     expect(calls[0]?.signal.aborted).toBe(false);
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(1 + turnMs);
     expect(await outcome).toMatchObject(exceeded);
     expect(calls[0]?.signal.reason).toMatchObject(exceeded);
   });
@@ -56,7 +73,7 @@ describe("the shorter time wins", () => {
   test("without any, the call passes as it is", async () => {
     const { answer, calls, handler } = slow();
     const call = makeCall();
-    const reply = deadlineFilter({ maxMs: undefined })(handler)(call);
+    const reply = deadlineFilter({ maxMs: undefined, wheel })(handler)(call);
     expect(calls[0]).toBe(call);
     answer.resolve(unaryReply());
     await reply;
@@ -65,13 +82,13 @@ describe("the shorter time wins", () => {
   test("a time that is up already calls nobody", async () => {
     const { calls, handler } = slow();
     const call = makeCall({ deadline: 999_999 });
-    expect(await failure(deadlineFilter({ maxMs: 500 })(handler)(call))).toMatchObject(exceeded);
+    expect(await failure(deadlineFilter({ maxMs: 500, wheel })(handler)(call))).toMatchObject(exceeded);
     expect(calls).toEqual([]);
   });
 
   test("weeks that no timer can be set to are no time that is up", async () => {
     const { answer, handler } = slow();
-    const reply = deadlineFilter({ maxMs: 40 * 86_400_000 })(handler)(makeCall());
+    const reply = deadlineFilter({ maxMs: 40 * 86_400_000, wheel })(handler)(makeCall());
     await vi.advanceTimersByTimeAsync(60_000);
     answer.resolve(unaryReply());
     expect(await reply).toMatchObject({ kind: "unary" });
@@ -82,7 +99,9 @@ describe("the caller's abort", () => {
   test("reaches the call, with its reason", async () => {
     const { answer, calls, handler } = slow();
     const controller = new AbortController();
-    const outcome = failure(deadlineFilter({ maxMs: 500 })(handler)(makeCall({ signal: controller.signal })));
+    const outcome = failure(
+      deadlineFilter({ maxMs: 500, wheel })(handler)(makeCall({ signal: controller.signal })),
+    );
     controller.abort(gone);
     expect(calls[0]?.signal.reason).toBe(gone);
     // What the library below says of it is not what happened.
@@ -93,7 +112,7 @@ describe("the caller's abort", () => {
   test("before the call calls nobody", async () => {
     const { calls, handler } = slow();
     const call = makeCall({ signal: AbortSignal.abort(gone) });
-    expect(await failure(deadlineFilter({ maxMs: 500 })(handler)(call))).toBe(gone);
+    expect(await failure(deadlineFilter({ maxMs: 500, wheel })(handler)(call))).toBe(gone);
     expect(calls).toEqual([]);
   });
 
@@ -101,7 +120,7 @@ describe("the caller's abort", () => {
     const { answer, calls, handler } = slow();
     const controller = new AbortController();
     const call = makeCall({ kind: "stream", signal: controller.signal });
-    const pending = deadlineFilter({ maxMs: 500 })(handler)(call);
+    const pending = deadlineFilter({ maxMs: 500, wheel })(handler)(call);
     answer.resolve(streamReply(responses("a", "b")));
     const messages = reader(await pending);
     await messages.next();
@@ -129,31 +148,31 @@ describe("nothing is left of a call that has ended", () => {
     ],
   ])("%s", async (_name, answer, kind) => {
     const controller = new AbortController();
-    let signal: AbortSignal | undefined;
-    const handle = deadlineFilter({ maxMs: 500 })((call) => {
+    let signal: CallSignal | undefined;
+    const handle = deadlineFilter({ maxMs: 500, wheel })((call) => {
       signal = call.signal;
       return answer();
     });
     await handle(makeCall({ kind, signal: controller.signal }))
       .then((reply) => (reply.kind === "stream" ? readAll(reply) : []))
       .catch(() => {});
-    expect(vi.getTimerCount()).toBe(0);
+    expect(wheel.size).toBe(0);
     controller.abort(gone);
     expect(signal?.aborted).toBe(false);
   });
 
   test("when its reader stops before the first response", async () => {
-    const handle = deadlineFilter({ maxMs: 500 })(async () => streamReply(responses("a")));
+    const handle = deadlineFilter({ maxMs: 500, wheel })(async () => streamReply(responses("a")));
     await reader(await handle(makeCall({ kind: "stream" }))).return?.();
-    expect(vi.getTimerCount()).toBe(0);
+    expect(wheel.size).toBe(0);
   });
 });
 
 describe("what comes too late", () => {
   test("as a failure is heard by nobody", async () => {
     const { answer, handler } = slow();
-    const outcome = failure(deadlineFilter({ maxMs: 100 })(handler)(makeCall()));
-    await vi.advanceTimersByTimeAsync(100);
+    const outcome = failure(deadlineFilter({ maxMs: 100, wheel })(handler)(makeCall()));
+    await vi.advanceTimersByTimeAsync(100 + turnMs);
     expect(await outcome).toMatchObject(exceeded);
     answer.reject(new Error("an unhandled rejection, if somebody forgets it"));
     await vi.advanceTimersByTimeAsync(1);
@@ -161,8 +180,8 @@ describe("what comes too late", () => {
 
   test("as a stream is ended", async () => {
     const { answer, handler } = slow();
-    const outcome = failure(deadlineFilter({ maxMs: 100 })(handler)(makeCall({ kind: "stream" })));
-    await vi.advanceTimersByTimeAsync(100);
+    const outcome = failure(deadlineFilter({ maxMs: 100, wheel })(handler)(makeCall({ kind: "stream" })));
+    await vi.advanceTimersByTimeAsync(100 + turnMs);
     await outcome;
     const ended = deferred<void>();
     const source: AsyncIterableIterator<Payload> = {
@@ -181,8 +200,8 @@ describe("what comes too late", () => {
 describe("a stream", () => {
   test("is bounded as a whole, and says so in the gateway's words", async () => {
     const { answer, calls, handler } = slow();
-    const pending = deadlineFilter({ maxMs: 100 })(handler)(makeCall({ kind: "stream" }));
-    async function* quiet(signal: AbortSignal | undefined) {
+    const pending = deadlineFilter({ maxMs: 100, wheel })(handler)(makeCall({ kind: "stream" }));
+    async function* quiet(signal: CallSignal | undefined) {
       yield payload("a");
       await new Promise((_resolve, reject) =>
         signal?.addEventListener("abort", () => reject(new Error("a library's words"))),
@@ -192,7 +211,7 @@ describe("a stream", () => {
     const messages = reader(await pending);
     await messages.next();
     const last = failure(messages.next());
-    await vi.advanceTimersByTimeAsync(100);
+    await vi.advanceTimersByTimeAsync(100 + turnMs);
     expect(await last).toMatchObject(exceeded);
   });
 });
@@ -208,7 +227,7 @@ describe("DEADLINE_EXCEEDED from the upstream", () => {
     { name: "that says more is the upstream's", error: withTrailer, after: 480, own: true },
   ])("$name", async ({ error, after, own }) => {
     const { answer, handler } = slow();
-    const outcome = failure(deadlineFilter({ maxMs: 500 })(handler)(makeCall()));
+    const outcome = failure(deadlineFilter({ maxMs: 500, wheel })(handler)(makeCall()));
     await vi.advanceTimersByTimeAsync(after);
     answer.reject(error);
     if (own) expect(await outcome).toBe(error);
