@@ -23,10 +23,10 @@ export interface Protocol<M extends Match = Match> {
   /** The call that the request makes. Reads no body: the payload does when somebody needs it. @throws RpcError */
   read(exchange: Exchange, match: M, context: Context): Call;
   /**
-   * Writes a reply, the end of a stream that fails half-way included. Resolves when all is handed to the socket;
-   * rejects only while nothing has been answered.
+   * Writes a reply, the end of a stream that fails half-way included. Resolves when all is handed to the socket, undefined
+   * when it has been; rejects, or throws, only while nothing has been answered.
    */
-  write(exchange: Exchange, match: M, call: Call, reply: Reply): Promise<void>;
+  write(exchange: Exchange, match: M, call: Call, reply: Reply): Promise<void> | undefined;
   /** Answers with an error. Only while nothing has been answered. */
   fail(exchange: Exchange, error: RpcError, routes: Routes, context: Context, match: M | undefined): void;
 }

@@ -26,7 +26,10 @@ const value = /^[\x20-\x7e]*$/;
 
 /** Appends response metadata to the fields of an HTTP answer, bare, less what is withheld. */
 export function appendMetadata(fields: string[], metadata: Metadata): void {
-  for (const [key, text] of metadata) {
+  const { pairs } = metadata;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const key = pairs[i] as string;
+    const text = pairs[i + 1] as string;
     if (withheld.has(key) || key.startsWith("grpc-") || key.startsWith(":")) continue;
     if (name.test(key) && value.test(text)) fields.push(key, text);
   }

@@ -5,7 +5,9 @@ import {
   Metadata,
   Payload,
   type PayloadCodec,
+  type Reply,
   RpcError,
+  type UnarySink,
 } from "#rpc";
 import type { Logger } from "#telemetry";
 import { newContext } from "./context.ts";
@@ -27,56 +29,93 @@ export interface ServeOptions {
 export type Serve = (exchange: Exchange) => void;
 
 export function createServe(options: ServeOptions): Serve {
+  const { protocols } = options;
   return (exchange) => {
-    const protocol = options.protocols.find((each) => each.matches(exchange.head));
-    if (protocol === undefined) throw new Error("no protocol takes this exchange");
-    void serve(exchange, protocol, options);
+    for (const protocol of protocols) {
+      if (!protocol.matches(exchange.head)) continue;
+      new Serving(exchange, protocol, options).start();
+      return;
+    }
+    throw new Error("no protocol takes this exchange");
   };
 }
 
-async function serve<M extends Match>(
-  exchange: Exchange,
-  protocol: Protocol<M>,
-  options: ServeOptions,
-): Promise<void> {
-  const { logger, trusts } = options;
-  const routes = options.routes();
-  let match: M | undefined;
-  let context: Context | undefined;
-  try {
-    if (protocol.answer?.(exchange, routes) === true) return;
-    try {
-      match = protocol.route(exchange.head, routes);
-    } catch (thrown) {
-      context = newContext(exchange, protocol.name, "", trusts);
-      await refuse(routes, context, exchange.signal, RpcError.from(thrown));
-      return;
-    }
-    context = newContext(exchange, protocol.name, match.template, trusts);
+/** One exchange on its way from its head to its answer. */
+class Serving<M extends Match> implements UnarySink {
+  readonly #exchange: Exchange;
+  readonly #protocol: Protocol<M>;
+  readonly #options: ServeOptions;
+  readonly #routes: Routes;
+  #match: M | undefined;
+  #context: Context | undefined;
+  #call: Call | undefined;
+
+  constructor(exchange: Exchange, protocol: Protocol<M>, options: ServeOptions) {
+    this.#exchange = exchange;
+    this.#protocol = protocol;
+    this.#options = options;
+    this.#routes = options.routes();
+  }
+
+  start(): void {
+    const exchange = this.#exchange;
+    const protocol = this.#protocol;
     let call: Call;
+    let match: M;
     try {
-      call = protocol.read(exchange, match, context);
+      if (protocol.answer?.(exchange, this.#routes) === true) return;
+      match = protocol.route(exchange.head, this.#routes);
+      this.#match = match;
+      this.#context = newContext(exchange, protocol.name, match.template, this.#options.trusts);
+      call = protocol.read(exchange, match, this.#context);
+      this.#call = call;
     } catch (thrown) {
-      await refuse(routes, context, exchange.signal, RpcError.from(thrown));
+      this.#refuse(RpcError.from(thrown));
       return;
     }
-    const reply = await match.handler(call);
-    await protocol.write(exchange, match, call, reply);
-  } catch (thrown) {
+    const { handler } = match;
+    if (call.kind === "unary" && handler.unary !== undefined) handler.unary(call, this);
+    else
+      handler(call).then(
+        (reply) => this.succeeded(reply),
+        (error: unknown) => this.failed(error),
+      );
+  }
+
+  succeeded(reply: Reply): void {
+    try {
+      const writing = this.#protocol.write(this.#exchange, this.#match as M, this.#call as Call, reply);
+      if (writing !== undefined) writing.then(undefined, (error: unknown) => this.failed(error));
+    } catch (error) {
+      this.failed(error);
+    }
+  }
+
+  failed(thrown: unknown): void {
+    const exchange = this.#exchange;
+    const { logger } = this.#options;
     const error = RpcError.from(thrown);
     if (error.reason === "internal")
       logger.error("a call failed by a defect of the gateway", { cause: error.cause });
     try {
       if (exchange.signal.aborted) exchange.reset("cancel");
       else if (exchange.answered) exchange.reset("internal");
-      else {
-        context ??= newContext(exchange, protocol.name, "", trusts);
-        protocol.fail(exchange, error, routes, context, match);
-      }
+      else this.#protocol.fail(exchange, error, this.#routes, this.#contextOf(""), this.#match);
     } catch (defect) {
       logger.error("an error could not be answered", { cause: defect });
       exchange.reset("internal");
     }
+  }
+
+  #contextOf(template: string): Context {
+    this.#context ??= newContext(this.#exchange, this.#protocol.name, template, this.#options.trusts);
+    return this.#context;
+  }
+
+  /** What no method is charged with is still seen by the observers. */
+  #refuse(error: RpcError): void {
+    const { signal } = this.#exchange;
+    refuse(this.#routes, this.#contextOf(""), signal, error).catch((thrown: unknown) => this.failed(thrown));
   }
 }
 

@@ -17,7 +17,7 @@ export interface CallBase {
   readonly signal: CallSignal;
   readonly context: Context;
   /** Present when the innermost handler writes the answer itself: fields for its head, to add before it is called. */
-  readonly head?: Metadata;
+  readonly head?: Metadata | undefined;
 }
 
 /** One request, one response. */
@@ -28,7 +28,7 @@ export interface UnaryCall extends CallBase {
    * Makes of the response what the caller will see, as soon as it is there and within all filters: a response that
    * cannot be shown is a call that failed, to those who count and to those who log. @throws RpcError
    */
-  readonly show?: (response: Payload) => void;
+  readonly show?: ((response: Payload) => void) | undefined;
 }
 
 /** Any other kind of method; one that does not stream its requests yields exactly one. */

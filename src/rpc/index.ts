@@ -12,7 +12,15 @@ export {
   RpcError,
   type RpcErrorOptions,
 } from "./error.ts";
-export type { Filter, Handler } from "./handler.ts";
+export {
+  type Filter,
+  guard,
+  type Handler,
+  handlerOf,
+  type UnaryHandler,
+  type UnarySink,
+  unaryOf,
+} from "./handler.ts";
 export { Metadata } from "./metadata.ts";
 export { Payload, type PayloadCodec } from "./payload.ts";
 export type { Principal } from "./principal.ts";

@@ -18,6 +18,11 @@ export class Metadata {
     return metadata;
   }
 
+  /** Name, value, name, value ..., for those who look at every call; not to be changed. */
+  get pairs(): readonly string[] {
+    return this.#pairs;
+  }
+
   get size(): number {
     return this.#pairs.length / 2;
   }
@@ -64,7 +69,7 @@ export class Metadata {
 
   /** Appends all pairs of another. */
   merge(other: Metadata): void {
-    for (const [name, value] of other) this.append(name, value);
+    for (const text of other.#pairs) this.#pairs.push(text);
   }
 
   clone(): Metadata {

@@ -21,7 +21,7 @@ export class Payload {
   readonly codec: PayloadCodec;
   #wire: Uint8Array | undefined;
   #json: Uint8Array | undefined;
-  #load: (() => Promise<Uint8Array>) | undefined;
+  #load: (() => Promise<Uint8Array> | Uint8Array) | undefined;
   #loading: Promise<void> | undefined;
   #message: Message | undefined;
 
@@ -42,21 +42,25 @@ export class Payload {
   }
 
   /** A message that has still to be read: `load` is called at most once, and yields its wire form or an RpcError. */
-  static deferred(load: () => Promise<Uint8Array>, codec: PayloadCodec): Payload {
+  static deferred(load: () => Promise<Uint8Array> | Uint8Array, codec: PayloadCodec): Payload {
     const payload = new Payload(codec);
     payload.#load = load;
     return payload;
   }
 
-  /** Undefined when the message is at hand; else a promise of that, which rejects with an RpcError. */
+  /** Undefined when the message is at hand; else a promise of that, which rejects with an RpcError. @throws RpcError */
   load(): Promise<void> | undefined {
     if (this.#loading === undefined && this.#load !== undefined) {
       const load = this.#load;
       this.#load = undefined;
-      this.#loading = load().then((wire) => {
-        this.#wire = wire;
-        this.#loading = undefined;
-      });
+      const loaded = load();
+      if (loaded instanceof Uint8Array) this.#wire = loaded;
+      else {
+        this.#loading = loaded.then((wire) => {
+          this.#wire = wire;
+          this.#loading = undefined;
+        });
+      }
     }
     return this.#loading;
   }

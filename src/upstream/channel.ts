@@ -1,11 +1,11 @@
 import {
   type Handler,
+  handlerOf,
   Metadata,
   Payload,
   type PayloadCodec,
   type Reply,
   type StreamCall,
-  type UnaryCall,
 } from "#rpc";
 import type { Logger } from "#telemetry";
 import { Attempts } from "./attempts.ts";
@@ -13,8 +13,8 @@ import { type EndpointStatus, Endpoints } from "./endpoints.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { Replay } from "./replay.ts";
 import type { Lookup } from "./resolver.ts";
-import type { TransportUnaryReply } from "./transport.ts";
 import { brokenProtocol } from "./transport-error.ts";
+import { UnaryAttempts } from "./unary-attempts.ts";
 
 /**
  * A named upstream: its endpoints, each with its own transport, and the choice among them. A channel may outlive the
@@ -37,7 +37,13 @@ export class Channel {
 
   /** The innermost handler of a method. @param codec of the method's responses */
   handler(codec: PayloadCodec): Handler {
-    return (call) => (call.kind === "unary" ? this.#unary(call, codec) : this.#stream(call, codec));
+    return handlerOf(
+      (call, sink) => {
+        const attempts = new Attempts(call, this.name, this.#endpoints);
+        new UnaryAttempts(call, attempts, codec, sink).start();
+      },
+      (call) => this.#stream(call, codec),
+    );
   }
 
   /** A stream of raw messages to any ready endpoint, for the gateway's own errands. Returning early cancels it. */
@@ -51,30 +57,6 @@ export class Channel {
   /** Takes no more calls; resolves when those under way have ended, or after `graceMs`, when they are cancelled. */
   close(graceMs: number): Promise<void> {
     return this.#endpoints.close(graceMs);
-  }
-
-  async #unary(call: UnaryCall, codec: PayloadCodec): Promise<Reply> {
-    const loading = call.request.load();
-    if (loading !== undefined) await loading;
-    const request = call.request.proto();
-    const attempts = new Attempts(call, this.name, this.#endpoints);
-    for (;;) {
-      const endpoint = attempts.pick() ?? (await attempts.wait());
-      const outgoing = attempts.begin(endpoint);
-      let answer: TransportUnaryReply;
-      try {
-        answer = await endpoint.transport.unary(outgoing, request);
-        attempts.answered();
-      } catch (error) {
-        attempts.answered();
-        if (!attempts.mayRetry(error)) throw error;
-        continue;
-      }
-      const { header, message, trailer } = answer;
-      const response = Payload.fromProto(message, codec);
-      call.show?.(response);
-      return { kind: "unary", header, response, trailer };
-    }
   }
 
   async #stream(call: StreamCall, codec: PayloadCodec): Promise<Reply> {

@@ -4,7 +4,7 @@ import { Backoff, jittered } from "./backoff.ts";
 import { checkPath, decodeServing, encodeHealthRequest, watchPath } from "./health-protocol.ts";
 import type { HealthOptions } from "./options.ts";
 import { pause } from "./pause.ts";
-import type { Transport, TransportCall } from "./transport.ts";
+import type { Transport, TransportCall, TransportUnaryReply } from "./transport.ts";
 
 /** What a server says of its health, or that it says nothing: `unchecked` when it has no health service at all. */
 export type Verdict = "serving" | "not_serving" | "no_answer" | "unchecked";
@@ -134,7 +134,9 @@ async function probe(check: HealthCheck, signal: AbortSignal): Promise<Outcome> 
   const limit = limitTime(signal, options.timeoutMs);
   try {
     const call = healthCall(checkPath, limit.signal);
-    const { message } = await transport.unary(call, encodeHealthRequest(options.service));
+    const { message } = await new Promise<TransportUnaryReply>((answered, failed) =>
+      transport.unary(call, encodeHealthRequest(options.service), { answered, failed }),
+    );
     return decodeServing(message) ? "serving" : "not_serving";
   } catch (error) {
     const { code } = RpcError.from(error);

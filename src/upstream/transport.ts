@@ -31,6 +31,12 @@ export interface TransportUnaryReply {
   readonly trailer: Metadata;
 }
 
+/** Hears how a unary call ended: one of the two, once, perhaps before `unary` has returned. Never throws. */
+export interface TransportUnarySink {
+  answered(reply: TransportUnaryReply): void;
+  failed(error: unknown): void;
+}
+
 export interface TransportStreamReply {
   readonly header: Metadata;
   /** Throws a TransportError unless the status is OK. Not pulling is backpressure; returning early cancels. */
@@ -53,7 +59,7 @@ export interface Transport {
   connect(): void;
   /** Called on each change of connectivity, until close. */
   onConnectivity(listener: (connectivity: Connectivity) => void): void;
-  unary(call: TransportCall, message: Uint8Array): Promise<TransportUnaryReply>;
+  unary(call: TransportCall, message: Uint8Array, sink: TransportUnarySink): void;
   /** Resolves when the header has come. Pulls the requests while it may send. */
   stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply>;
   /** Refuses new calls; resolves when the last has ended, or after `graceMs`, when they are cancelled. */

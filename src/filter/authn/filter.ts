@@ -1,4 +1,4 @@
-import type { Call, Filter, Principal } from "#rpc";
+import { type Call, type Filter, guard, type Principal } from "#rpc";
 import { checkBinding } from "./bound-token.ts";
 import type { IdentityHeaders } from "./identity-headers.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -8,10 +8,7 @@ import { type TrustedIssuer, verifyToken } from "./verify.ts";
 
 /** For methods that anybody may call: drops claims of identity, and passes credentials on to whoever wants them. */
 export function anonymousFilter(identity: IdentityHeaders): Filter {
-  return (next) => (call) => {
-    identity.strip(call.header);
-    return next(call);
-  };
+  return guard((call) => identity.strip(call.header));
 }
 
 export interface AuthnOptions {
@@ -45,13 +42,12 @@ export function authnFilter(options: AuthnOptions): Filter {
     (name) => [name, keyRings.filter((ring) => ring.options.header === name)] as const,
   );
 
-  const admit = (call: Call, principal: Principal | undefined): Call => {
+  const admit = (call: Call, principal: Principal | undefined): void => {
     const { header } = call;
     for (const name of credentialHeaders) header.delete(name);
     identity.strip(header);
     if (principal !== undefined) identity.tell(header, principal);
     call.context.principal = principal;
-    return call;
   };
   const byToken = (call: Call, token: string): Principal | Promise<Principal> => {
     const known = cache.get(token, Date.now());
@@ -93,15 +89,12 @@ export function authnFilter(options: AuthnOptions): Filter {
     throw missingCredentials(challenge);
   };
 
-  return (next) => (call) => {
-    try {
-      const found = identify(call);
-      if (!(found instanceof Promise)) return next(admit(call, found));
-      return found.then((principal) => next(admit(call, principal)));
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  };
+  return guard((call) => {
+    const found = identify(call);
+    if (found instanceof Promise) return found.then((principal) => admit(call, principal));
+    admit(call, found);
+    return undefined;
+  });
 }
 
 /** Undefined where none was sent; credentials of another scheme are none. @throws RpcError */

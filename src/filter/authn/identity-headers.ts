@@ -23,7 +23,9 @@ export class IdentityHeaders {
   /** Drops whatever a client claims to be, in the spellings that servers take for the same too. */
   strip(header: Metadata): void {
     let forged: string[] | undefined;
-    for (const [name] of header) {
+    const { pairs } = header;
+    for (let i = 0; i < pairs.length; i += 2) {
+      const name = pairs[i] as string;
       if (name.startsWith("x") && this.#names.has(name.replaceAll("_", "-"))) {
         forged ??= [];
         forged.push(name);

@@ -1,5 +1,5 @@
 import { CallVariables, EvaluationError, type Program } from "#expression";
-import { type Call, Code, checkRequests, type Filter, type Payload, RpcError } from "#rpc";
+import { type Call, Code, checkRequests, type Filter, guard, type Payload, RpcError } from "#rpc";
 import type { Method } from "#schema";
 import type { Logger } from "#telemetry";
 
@@ -52,10 +52,7 @@ export function allowFilter({ rule, method, logger }: AllowOptions): Filter {
     check(new CallVariables(call, { type, message: payload.message(type) }));
 
   if (!rule.usesInput) {
-    return (next) => async (call) => {
-      check(new CallVariables(call));
-      return next(call);
-    };
+    return guard((call) => check(new CallVariables(call)));
   }
   return (next) => async (call) => {
     if (call.kind === "stream") {

@@ -1,12 +1,12 @@
-import { Code, type Filter, RpcError } from "#rpc";
+import { Code, type Filter, guard, RpcError } from "#rpc";
 
 /** Lets a caller pass who has all of the scopes. Runs after authentication. */
 export function scopesFilter(required: readonly string[]): Filter {
-  return (next) => (call) => {
+  return guard((call) => {
     const has = call.context.principal?.scopes ?? [];
     const missing = required.filter((scope) => !has.includes(scope));
-    return missing.length === 0 ? next(call) : Promise.reject(denied(missing, required));
-  };
+    if (missing.length > 0) throw denied(missing, required);
+  });
 }
 
 function denied(missing: readonly string[], required: readonly string[]): RpcError {

@@ -4,12 +4,15 @@ import {
   type CallSignal,
   Code,
   type Filter,
-  type Handler,
+  handlerOf,
   type Reply,
   RpcError,
+  type UnaryCall,
+  type UnarySink,
+  unaryOf,
   watchResponses,
 } from "#rpc";
-import type { Place, Timed, TimingWheel } from "./timing-wheel.ts";
+import type { Timed, TimingWheel } from "./timing-wheel.ts";
 
 export interface DeadlinePolicy {
   /** Milliseconds that a call may take at most, whatever its caller asks for; undefined for no bound of the route's. */
@@ -20,10 +23,42 @@ export interface DeadlinePolicy {
 
 /** Ends a call when its time is up: the caller's, or the route's if that is shorter. */
 export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
-  return (next) => (call) => {
-    const own = maxMs === undefined ? undefined : Date.now() + maxMs;
-    const deadline = minimum(call.deadline, own);
-    return deadline === undefined ? next(call) : within(next, call, deadline, wheel);
+  const deadlineOf = (call: Call): number | undefined =>
+    minimum(call.deadline, maxMs === undefined ? undefined : Date.now() + maxMs);
+  return (next) => {
+    const nextUnary = unaryOf(next);
+    return handlerOf(
+      (call, sink) => {
+        const deadline = deadlineOf(call);
+        if (deadline === undefined) {
+          nextUnary(call, sink);
+          return;
+        }
+        const remaining = deadline - Date.now();
+        if (remaining <= 0) sink.failed(exceeded());
+        else if (call.signal.aborted) sink.failed(call.signal.reason);
+        else {
+          const timed = new TimedCall(call.signal, deadline, wheel, sink);
+          wheel.add(timed, remaining);
+          nextUnary(timedUnary(call, deadline, timed), timed);
+        }
+      },
+      async (call) => {
+        const deadline = deadlineOf(call);
+        if (deadline === undefined) return next(call);
+        const remaining = deadline - Date.now();
+        if (remaining <= 0) throw exceeded();
+        if (call.signal.aborted) throw call.signal.reason;
+        return new Promise((succeeded, failed) => {
+          const timed = new TimedCall(call.signal, deadline, wheel, { succeeded, failed });
+          wheel.add(timed, remaining);
+          next({ ...call, deadline, signal: timed }).then(
+            (reply) => timed.succeeded(reply),
+            (error: unknown) => timed.failed(error),
+          );
+        });
+      },
+    );
   };
 }
 
@@ -32,58 +67,47 @@ function minimum(a: number | undefined, b: number | undefined): number | undefin
   return b === undefined ? a : Math.min(a, b);
 }
 
-async function within(next: Handler, call: Call, deadline: number, wheel: TimingWheel): Promise<Reply> {
-  const remaining = deadline - Date.now();
-  if (remaining <= 0) throw exceeded();
-  if (call.signal.aborted) throw call.signal.reason;
-  return new Promise((resolve, reject) => {
-    const timed = new TimedCall(call, deadline, wheel, resolve, reject);
-    timed.follow(next({ ...call, deadline, signal: timed.signal }), remaining);
-  });
+/** The same call; spelt out, because copying whatever there is costs several times as much. */
+function timedUnary(call: UnaryCall, deadline: number, signal: CallSignal): UnaryCall {
+  const { method, header, context, head, request, show } = call;
+  return { kind: "unary", method, header, deadline, signal, context, head, request, show };
 }
 
-/** A call that has a deadline, from its start to its end. */
-class TimedCall implements Timed {
-  readonly signal: CallAbort = new CallAbort();
+/** Whoever waits for a call. */
+interface Sink {
+  succeeded(reply: Reply): void;
+  failed(error: unknown): void;
+}
+
+/** A call that has a deadline, from its start to its end: the signal for those below it, and what they tell. */
+class TimedCall extends CallAbort implements Timed {
+  dueAt = 0;
+  slot = -1;
+  before: Timed | undefined;
+  after: Timed | undefined;
   readonly #outer: CallSignal;
   readonly #deadline: number;
   readonly #wheel: TimingWheel;
-  readonly #resolve: (reply: Reply) => void;
-  readonly #reject: (error: unknown) => void;
-  readonly #onAbort = (): void => this.signal.abort(this.#outer.reason);
-  #place: Place | undefined;
+  readonly #sink: UnarySink | Sink;
+  readonly #onAbort = (): void => this.abort(this.#outer.reason);
   #told = false;
 
-  constructor(
-    call: Call,
-    deadline: number,
-    wheel: TimingWheel,
-    resolve: (reply: Reply) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#outer = call.signal;
+  constructor(outer: CallSignal, deadline: number, wheel: TimingWheel, sink: UnarySink | Sink) {
+    super();
+    this.#outer = outer;
     this.#deadline = deadline;
     this.#wheel = wheel;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#outer.addEventListener("abort", this.#onAbort);
-  }
-
-  follow(answering: Promise<Reply>, ms: number): void {
-    this.#place = this.#wheel.add(this, ms);
-    answering.then(
-      (reply) => this.#answered(reply),
-      (error: unknown) => this.#failed(error),
-    );
+    this.#sink = sink;
+    outer.addEventListener("abort", this.#onAbort);
   }
 
   expire(): void {
     const error = exceeded();
-    this.signal.abort(error);
-    this.#failed(error);
+    this.abort(error);
+    this.failed(error);
   }
 
-  #answered(reply: Reply): void {
+  succeeded(reply: Reply): void {
     if (this.#told) {
       discard(reply);
       return;
@@ -91,25 +115,25 @@ class TimedCall implements Timed {
     this.#told = true;
     if (reply.kind === "unary") {
       this.#release();
-      this.#resolve(reply);
+      this.#sink.succeeded(reply);
       return;
     }
-    const { signal } = this;
     const ended = (): void => this.#release();
-    const translate = (thrown: unknown): unknown => translated(thrown, signal, this.#deadline);
-    this.#resolve({ ...reply, responses: watchResponses(reply.responses, { signal, ended, translate }) });
+    const translate = (thrown: unknown): unknown => translated(thrown, this, this.#deadline);
+    const responses = watchResponses(reply.responses, { signal: this, ended, translate });
+    (this.#sink as Sink).succeeded({ ...reply, responses });
   }
 
-  #failed(error: unknown): void {
+  failed(error: unknown): void {
     // A stream hears of it by its signal.
     if (this.#told) return;
     this.#told = true;
     this.#release();
-    this.#reject(translated(error, this.signal, this.#deadline));
+    this.#sink.failed(translated(error, this, this.#deadline));
   }
 
   #release(): void {
-    if (this.#place !== undefined) this.#wheel.remove(this.#place);
+    this.#wheel.remove(this);
     this.#outer.removeEventListener("abort", this.#onAbort);
   }
 }

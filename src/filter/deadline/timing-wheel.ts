@@ -4,24 +4,16 @@ const slots = 512;
 /** Turns without anything to wait for, after which the wheel stands still. */
 const idleTurns = 200;
 
-/** Something that waits for its time. Belongs to one wheel. */
+/** Something that waits for its time, in one wheel. The wheel's fields are nobody else's. */
 export interface Timed {
+  /** Called once; afterwards it may wait again. */
   expire(): void;
-}
-
-/** A place in the wheel, to be given back. */
-export class Place {
-  readonly timed: Timed;
   /** In milliseconds of `performance.now()`. */
-  readonly at: number;
-  before: Place | undefined;
-  after: Place | undefined;
-  slot = -1;
-
-  constructor(timed: Timed, at: number) {
-    this.timed = timed;
-    this.at = at;
-  }
+  dueAt: number;
+  /** -1 while it does not wait. */
+  slot: number;
+  before: Timed | undefined;
+  after: Timed | undefined;
 }
 
 /**
@@ -29,7 +21,7 @@ export class Place {
  * one of a call's is cleared. Keeps no process alive.
  */
 export class TimingWheel {
-  readonly #slots: (Place | undefined)[] = new Array<Place | undefined>(slots).fill(undefined);
+  readonly #slots: (Timed | undefined)[] = new Array<Timed | undefined>(slots).fill(undefined);
   #count = 0;
   #idle = 0;
   /** The turn that was made last. */
@@ -42,29 +34,31 @@ export class TimingWheel {
   }
 
   /** Has `expire` called once, after so many milliseconds; not before the present turn of the event loop has ended. */
-  add(timed: Timed, ms: number): Place {
+  add(timed: Timed, ms: number): void {
     const now = performance.now();
     if (this.#timer === undefined) {
       this.#turn = Math.floor(now / turnMs);
       this.#timer = setInterval(() => this.#advance(), turnMs).unref();
     }
-    const place = new Place(timed, now + ms);
+    timed.dueAt = now + ms;
     // In the slot of the first turn at which it is due; never in one that was looked at already.
-    const slot = Math.max(Math.ceil(place.at / turnMs), this.#turn + 1) % slots;
+    const slot = Math.max(Math.ceil(timed.dueAt / turnMs), this.#turn + 1) % slots;
     const first = this.#slots[slot];
-    place.slot = slot;
-    place.after = first;
-    if (first !== undefined) first.before = place;
-    this.#slots[slot] = place;
+    timed.slot = slot;
+    timed.before = undefined;
+    timed.after = first;
+    if (first !== undefined) first.before = timed;
+    this.#slots[slot] = timed;
     this.#count++;
-    return place;
   }
 
-  /** Nothing happens any more. Does nothing to what has happened already. */
-  remove(place: Place): void {
-    const { slot, before, after } = place;
+  /** It waits no longer. Does nothing to what does not wait. */
+  remove(timed: Timed): void {
+    const { slot, before, after } = timed;
     if (slot < 0) return;
-    place.slot = -1;
+    timed.slot = -1;
+    timed.before = undefined;
+    timed.after = undefined;
     if (before === undefined) this.#slots[slot] = after;
     else before.after = after;
     if (after !== undefined) after.before = before;
@@ -86,15 +80,16 @@ export class TimingWheel {
   }
 
   #expire(slot: number, now: number): void {
-    let place = this.#slots[slot];
-    while (place !== undefined) {
-      const { after } = place;
+    // Those that are due, before any is told: what one does may end others.
+    const due: Timed[] = [];
+    for (let timed = this.#slots[slot]; timed !== undefined; timed = timed.after) {
       // Others wait here for a later round.
-      if (place.at <= now && place.slot >= 0) {
-        this.remove(place);
-        place.timed.expire();
-      }
-      place = after;
+      if (timed.dueAt <= now) due.push(timed);
+    }
+    for (const timed of due) {
+      if (timed.slot !== slot || timed.dueAt > now) continue;
+      this.remove(timed);
+      timed.expire();
     }
   }
 }

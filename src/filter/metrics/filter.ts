@@ -1,5 +1,16 @@
-import { type Code, codeName, type Filter, type Reply, RpcError, watchResponses } from "#rpc";
-import type { Counter, Histogram, Meter } from "#telemetry";
+import {
+  type Code,
+  codeName,
+  type Filter,
+  handlerOf,
+  type Reply,
+  RpcError,
+  type UnaryReply,
+  type UnarySink,
+  unaryOf,
+  watchResponses,
+} from "#rpc";
+import type { Counter, Gauge, Histogram, Meter } from "#telemetry";
 
 /** Counts and times the calls of one method. Its series are looked up once per protocol and code. */
 export function metricsFilter(meter: Meter, method: string): Filter {
@@ -13,29 +24,66 @@ export function metricsFilter(meter: Meter, method: string): Filter {
     }
     return series;
   };
-  return (next) => async (call) => {
-    const series = seriesOf(call.context.protocol);
-    const { startedAt } = call.context;
-    inFlight.add(1);
-    const end = (error: RpcError | undefined): void => {
-      inFlight.add(-1);
-      series.duration.observe((performance.now() - startedAt) / 1000);
-      series.total(error?.code ?? 0).add();
-      if (error?.reason !== undefined) series.refused(error.reason).add();
-    };
-    let reply: Reply;
-    try {
-      reply = await next(call);
-    } catch (thrown) {
-      end(RpcError.from(thrown));
-      throw thrown;
-    }
-    if (reply.kind === "unary") {
-      end(undefined);
-      return reply;
-    }
-    return { ...reply, responses: watchResponses(reply.responses, { signal: call.signal, ended: end }) };
+  return (next) => {
+    const nextUnary = unaryOf(next);
+    return handlerOf(
+      (call, sink) => {
+        inFlight.add(1);
+        nextUnary(
+          call,
+          new Measured(seriesOf(call.context.protocol), inFlight, call.context.startedAt, sink),
+        );
+      },
+      async (call) => {
+        const series = seriesOf(call.context.protocol);
+        const { startedAt } = call.context;
+        inFlight.add(1);
+        const ended = (error: RpcError | undefined): void => {
+          inFlight.add(-1);
+          series.ended(startedAt, error);
+        };
+        let reply: Reply;
+        try {
+          reply = await next(call);
+        } catch (thrown) {
+          ended(RpcError.from(thrown));
+          throw thrown;
+        }
+        if (reply.kind === "unary") {
+          ended(undefined);
+          return reply;
+        }
+        return { ...reply, responses: watchResponses(reply.responses, { signal: call.signal, ended }) };
+      },
+    );
   };
+}
+
+/** A unary call that is counted when it ends. */
+class Measured implements UnarySink {
+  readonly #series: ProtocolSeries;
+  readonly #inFlight: Gauge;
+  readonly #startedAt: number;
+  readonly #sink: UnarySink;
+
+  constructor(series: ProtocolSeries, inFlight: Gauge, startedAt: number, sink: UnarySink) {
+    this.#series = series;
+    this.#inFlight = inFlight;
+    this.#startedAt = startedAt;
+    this.#sink = sink;
+  }
+
+  succeeded(reply: UnaryReply): void {
+    this.#inFlight.add(-1);
+    this.#series.ended(this.#startedAt, undefined);
+    this.#sink.succeeded(reply);
+  }
+
+  failed(thrown: unknown): void {
+    this.#inFlight.add(-1);
+    this.#series.ended(this.#startedAt, RpcError.from(thrown));
+    this.#sink.failed(thrown);
+  }
 }
 
 class ProtocolSeries {
@@ -52,6 +100,12 @@ class ProtocolSeries {
       "Time from head to end of a call.",
       this.#labels,
     );
+  }
+
+  ended(startedAt: number, error: RpcError | undefined): void {
+    this.duration.observe((performance.now() - startedAt) / 1000);
+    this.total(error?.code ?? 0).add();
+    if (error?.reason !== undefined) this.refused(error.reason).add();
   }
 
   total(code: Code): Counter {

@@ -1,4 +1,14 @@
-import { type Call, type Filter, type Handler, Metadata, type Reply, RpcError } from "#rpc";
+import {
+  type Call,
+  type Filter,
+  handlerOf,
+  Metadata,
+  type Reply,
+  RpcError,
+  type UnaryCall,
+  type UnarySink,
+  unaryOf,
+} from "#rpc";
 import type { Counter, Meter } from "#telemetry";
 import { addLimitFields, type LimitFields } from "./fields.ts";
 import { countedMessages } from "./messages.ts";
@@ -45,48 +55,93 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
     };
   };
 
-  const proceed = (call: Call, next: Handler, asked: readonly Demand[], judged: Judged): Promise<Reply> => {
-    const { demands, standings } = judged;
+  /** @throws RpcError when it may not go on */
+  const admit = (call: Call, { demands, standings }: Judged): void => {
     const admitted = isAdmitted(demands, standings);
     count(demands, standings, admitted);
-    if (!admitted) return Promise.reject(refusal(demands, standings, fields));
+    if (!admitted) throw refusal(demands, standings, fields);
     if (call.head !== undefined) addLimitFields(call.head, fields, demands, standings);
-    const perRequest = call.kind === "unary" ? [] : perMessage(asked, policies, "requests");
-    const counted =
-      call.kind === "unary" || perRequest.length === 0
-        ? call
-        : { ...call, requests: countedMessages(call.requests, admitMessage(perRequest)) };
-    return next(counted).then(
-      (reply) => {
-        const told = withFields(reply, demands, standings, fields);
-        if (told.kind === "unary") return told;
-        const perResponse = perMessage(asked, policies, "responses");
-        if (perResponse.length === 0) return told;
-        return { ...told, responses: countedMessages(told.responses, admitMessage(perResponse)) };
-      },
-      (error: unknown) => {
-        if (isRefusal(error)) store.giveBack(demands.filter((_, i) => standings[i]?.waitMs === 0));
-        else if (error instanceof RpcError) {
-          error.head ??= new Metadata();
-          addLimitFields(error.head, fields, demands, standings);
-        }
-        throw error;
-      },
-    );
   };
-
-  return (next) => (call) => {
+  const failed = (error: unknown, { demands, standings }: Judged): void => {
+    if (isRefusal(error)) store.giveBack(demands.filter((_, i) => standings[i]?.waitMs === 0));
+    else if (error instanceof RpcError) {
+      error.head ??= new Metadata();
+      addLimitFields(error.head, fields, demands, standings);
+    }
+  };
+  /** What a call takes of each limit. @throws RpcError for one that must be known by something that it lacks */
+  const demandsOf = (call: Call): Demand[] => {
     const demands: Demand[] = [];
     for (const policy of policies) {
       const key = policy.key(call) ?? (policy.onMissing === "share" ? "" : undefined);
       if (key !== undefined) demands.push(demandOf(policy, key, call));
-      else if (policy.onMissing === "deny" && !policy.shadow) return Promise.reject(missingKey(policy.name));
+      else if (policy.onMissing === "deny" && !policy.shadow) throw missingKey(policy.name);
     }
-    if (demands.length === 0) return next(call);
-    const taken = store.take(demands);
-    return taken instanceof Promise
-      ? taken.then((standings) => proceed(call, next, demands, seen(demands, standings)))
-      : proceed(call, next, demands, { demands, standings: taken });
+    return demands;
+  };
+
+  return (next) => {
+    const nextUnary = unaryOf(next);
+    const proceed = (call: UnaryCall, judged: Judged, sink: UnarySink): void => {
+      try {
+        admit(call, judged);
+      } catch (error) {
+        sink.failed(error);
+        return;
+      }
+      nextUnary(call, {
+        succeeded: (reply) => sink.succeeded(withFields(reply, judged, fields)),
+        failed(error) {
+          failed(error, judged);
+          sink.failed(error);
+        },
+      });
+    };
+    return handlerOf(
+      (call, sink) => {
+        let demands: Demand[];
+        try {
+          demands = demandsOf(call);
+        } catch (error) {
+          sink.failed(error);
+          return;
+        }
+        if (demands.length === 0) {
+          nextUnary(call, sink);
+          return;
+        }
+        const taken = store.take(demands);
+        if (taken instanceof Promise)
+          taken.then(
+            (standings) => proceed(call, seen(demands, standings), sink),
+            (error: unknown) => sink.failed(error),
+          );
+        else proceed(call, { demands, standings: taken }, sink);
+      },
+      async (call) => {
+        const asked = demandsOf(call);
+        if (asked.length === 0) return next(call);
+        const taken = store.take(asked);
+        const judged =
+          taken instanceof Promise ? seen(asked, await taken) : { demands: asked, standings: taken };
+        admit(call, judged);
+        const perRequest = perMessage(asked, policies, "requests");
+        const counted =
+          perRequest.length === 0
+            ? call
+            : { ...call, requests: countedMessages(call.requests, admitMessage(perRequest)) };
+        let reply: Reply;
+        try {
+          reply = withFields(await next(counted), judged, fields);
+        } catch (error) {
+          failed(error, judged);
+          throw error;
+        }
+        const perResponse = perMessage(asked, policies, "responses");
+        if (reply.kind === "unary" || perResponse.length === 0) return reply;
+        return { ...reply, responses: countedMessages(reply.responses, admitMessage(perResponse)) };
+      },
+    );
   };
 }
 
@@ -121,12 +176,7 @@ function perMessage(
 }
 
 /** Fields of the header; an upstream's that came in the trailer belong there too. */
-function withFields(
-  reply: Reply,
-  demands: readonly Demand[],
-  standings: readonly Standing[],
-  fields: LimitFields,
-): Reply {
+function withFields<R extends Reply>(reply: R, { demands, standings }: Judged, fields: LimitFields): R {
   if (fields === "off") return reply;
   // A reply that comes from a cache is others' too.
   const header = reply.header.clone();

@@ -1,11 +1,16 @@
 import {
-  type Call,
   type CallSignal,
   type Filter,
   type Handler,
+  handlerOf,
   type Reply,
   RpcError,
   type StreamCall,
+  type UnaryCall,
+  type UnaryHandler,
+  type UnaryReply,
+  type UnarySink,
+  unaryOf,
 } from "#rpc";
 import type { RetryPolicy } from "./policy.ts";
 import { RetrySchedule } from "./schedule.ts";
@@ -18,45 +23,76 @@ import type { RetryThrottle } from "./throttle.ts";
  * methods that may be called twice, or whose route says so: whoever builds the chain decides.
  */
 export function retryFilter(policy: RetryPolicy, throttle: RetryThrottle): Filter {
-  return (next) => (call) => {
-    const schedule = new RetrySchedule(policy, throttle, call.deadline);
-    if (call.kind === "unary") return retry(next, call, schedule);
-    return call.method.kind === "server_streaming" ? retryStream(next, call, schedule) : next(call);
+  return (next) => {
+    const nextUnary = unaryOf(next);
+    return handlerOf(
+      (call, sink) =>
+        new Retried(nextUnary, call, new RetrySchedule(policy, throttle, call.deadline), sink).start(),
+      (call) =>
+        call.method.kind === "server_streaming"
+          ? retryStream(next, call, new RetrySchedule(policy, throttle, call.deadline))
+          : next(call),
+    );
   };
+}
+
+/** A unary call from attempt to attempt. */
+class Retried implements UnarySink {
+  readonly #next: UnaryHandler;
+  readonly #call: UnaryCall;
+  readonly #schedule: RetrySchedule;
+  readonly #sink: UnarySink;
+
+  constructor(next: UnaryHandler, call: UnaryCall, schedule: RetrySchedule, sink: UnarySink) {
+    this.#next = next;
+    this.#call = call;
+    this.#schedule = schedule;
+    this.#sink = sink;
+  }
+
+  start(): void {
+    this.#next(this.#call, this);
+  }
+
+  succeeded(reply: UnaryReply): void {
+    this.#schedule.succeeded();
+    this.#sink.succeeded(reply);
+  }
+
+  failed(thrown: unknown): void {
+    const error = RpcError.from(thrown);
+    const { signal } = this.#call;
+    const wait = this.#schedule.after(error);
+    if (wait === undefined || signal.aborted) this.#sink.failed(error);
+    else if (wait <= 0) this.start();
+    else
+      void pause(wait, signal).then(() => {
+        if (signal.aborted) this.#sink.failed(error);
+        else this.start();
+      });
+  }
 }
 
 async function retryStream(next: Handler, call: StreamCall, schedule: RetrySchedule): Promise<Reply> {
   const request = new SoleRequest(call.requests);
   try {
-    const reply = await retry(next, call, schedule, request);
-    request.settle();
-    return reply;
+    for (;;) {
+      try {
+        const reply = await next({ ...call, requests: request.requests() });
+        schedule.succeeded();
+        request.settle();
+        return reply;
+      } catch (thrown) {
+        const error = RpcError.from(thrown);
+        const wait = request.repeatable ? schedule.after(error) : undefined;
+        if (wait === undefined || call.signal.aborted) throw error;
+        if (wait > 0) await pause(wait, call.signal);
+        if (call.signal.aborted) throw error;
+      }
+    }
   } catch (error) {
     request.close();
     throw error;
-  }
-}
-
-async function retry(
-  next: Handler,
-  call: Call,
-  schedule: RetrySchedule,
-  request?: SoleRequest,
-): Promise<Reply> {
-  for (;;) {
-    const attempt: Call =
-      request !== undefined && call.kind === "stream" ? { ...call, requests: request.requests() } : call;
-    try {
-      const reply = await next(attempt);
-      schedule.succeeded();
-      return reply;
-    } catch (thrown) {
-      const error = RpcError.from(thrown);
-      const wait = request?.repeatable === false ? undefined : schedule.after(error);
-      if (wait === undefined || call.signal.aborted) throw error;
-      if (wait > 0) await pause(wait, call.signal);
-      if (call.signal.aborted) throw error;
-    }
   }
 }
 

@@ -44,13 +44,14 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
       match.kind === "passthrough"
         ? passThrough.read(exchange, match.route, context)
         : readCall(exchange, match, context),
-    async write(exchange, match, call, reply) {
+    write(exchange, match, call, reply) {
       // A path that is passed through has been answered by its upstream.
-      if (match.kind === "passthrough") return;
-      if (reply.kind === "unary") await writeUnary(exchange, match, call.context, reply);
-      else if (call.method.kind === "client_streaming")
-        await writeUnary(exchange, match, call.context, await soleReply(reply));
-      else await writeMany(exchange, match, call.context, reply);
+      if (match.kind === "passthrough") return undefined;
+      const { context } = call;
+      if (reply.kind === "unary") return writeUnary(exchange, match, context, reply);
+      if (call.method.kind === "client_streaming")
+        return soleReply(reply).then((sole) => writeUnary(exchange, match, context, sole));
+      return writeMany(exchange, match, context, reply);
     },
     fail(exchange, error, routes, context, match) {
       const cors = match === undefined ? routes.cors : match.cors;
@@ -64,26 +65,25 @@ function readCall(exchange: Exchange, match: MethodMatch, context: Context): Cal
   const { method } = match.route.served;
   const header = requestMetadata(exchange.head.fields);
   forwardedMetadata(header, exchange, context);
-  const base = {
-    method,
-    header,
-    deadline: requestDeadline(exchange.head),
-    signal:
-      exchange.head.method === "HEAD" && method.kind !== "unary"
-        ? headSignal(exchange, match)
-        : exchange.signal,
-    context,
-  };
+  const deadline = requestDeadline(exchange.head);
+  if (method.kind === "unary") {
+    return {
+      kind: "unary",
+      method,
+      header,
+      deadline,
+      signal: exchange.signal,
+      context,
+      head: undefined,
+      request: singleRequest(exchange, match),
+      show: (response) => {
+        match.shown = answerOf(response, match);
+      },
+    };
+  }
+  const signal = exchange.head.method === "HEAD" ? headSignal(exchange, match) : exchange.signal;
+  const base = { method, header, deadline, signal, context };
   switch (method.kind) {
-    case "unary":
-      return {
-        ...base,
-        kind: "unary",
-        request: singleRequest(exchange, match),
-        show(response) {
-          match.shown = answerOf(response, match);
-        },
-      };
     case "server_streaming":
       return { ...base, kind: "stream", requests: oneRequest(exchange, match) };
     default:

@@ -12,13 +12,18 @@ export function singleRequest(exchange: Exchange, match: MethodMatch): Payload {
   return Payload.deferred(() => transcodeSingle(exchange, match), match.route.served.input);
 }
 
-async function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<Uint8Array> {
-  const { served } = match.route;
+function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<Uint8Array> | Uint8Array {
   const { transcoder } = match;
   const query = queryOf(exchange.head.target);
   if (!exchange.hasBody || (transcoder.ignoresBody && !match.formIsQuery)) {
     return transcoder.request(match.captures, query, undefined, undefined);
   }
+  return transcodeBody(exchange, match, query);
+}
+
+async function transcodeBody(exchange: Exchange, match: MethodMatch, query: string): Promise<Uint8Array> {
+  const { served } = match.route;
+  const { transcoder } = match;
   if (match.formIsQuery) {
     requireKnownEncoding(exchange.head);
     const form = Buffer.from(await readDecoded(exchange, served.bodyBytes)).toString("latin1");

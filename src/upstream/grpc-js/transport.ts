@@ -6,7 +6,7 @@ import type {
   Transport,
   TransportCall,
   TransportStreamReply,
-  TransportUnaryReply,
+  TransportUnarySink,
 } from "../transport.ts";
 import { abortReason, notConnected } from "../transport-error.ts";
 import { Connection, type ConnectionOptions, createCredentials } from "./connection.ts";
@@ -70,9 +70,13 @@ export class GrpcJsTransport implements Transport {
     this.#listeners.push(listener);
   }
 
-  async unary(call: TransportCall, message: Uint8Array): Promise<TransportUnaryReply> {
-    const connection = this.#ready(call.signal);
-    return unaryCall(connection.createCall(call.path), connection, call, message);
+  unary(call: TransportCall, message: Uint8Array, sink: TransportUnarySink): void {
+    try {
+      const connection = this.#ready(call.signal);
+      unaryCall(connection.createCall(call.path), connection, call, message, sink);
+    } catch (error) {
+      sink.failed(error);
+    }
   }
 
   async stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply> {

@@ -1,21 +1,20 @@
 import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
 import { type CallSignal, Code } from "#rpc";
-import type { TransportCall, TransportUnaryReply } from "../transport.ts";
+import type { TransportCall, TransportUnarySink } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import { answerMetadata, requestMetadata } from "./metadata.ts";
 import { type ActiveCall, asBuffer, type CallOwner, isForeign, judge, type RawCall } from "./raw-call.ts";
 import { notGrpc } from "./status.ts";
 
-/** Makes one unary call. @throws TransportError, or the reason of the call's signal */
+/** Makes one unary call. */
 export function unaryCall(
   raw: RawCall,
   owner: CallOwner,
   call: TransportCall,
   message: Uint8Array,
-): Promise<TransportUnaryReply> {
-  return new Promise((resolve, reject) => {
-    new UnaryExchange(raw, owner, call.signal, resolve, reject).start(call, message);
-  });
+  sink: TransportUnarySink,
+): void {
+  new UnaryExchange(raw, owner, call.signal, sink).start(call, message);
 }
 
 /** One request and its response. Also the listener that grpc-js reports to. */
@@ -23,29 +22,21 @@ class UnaryExchange implements ActiveCall {
   readonly #raw: RawCall;
   readonly #owner: CallOwner;
   readonly #signal: CallSignal;
-  readonly #resolve: (reply: TransportUnaryReply) => void;
-  readonly #reject: (error: Error) => void;
+  readonly #sink: TransportUnarySink;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
   readonly #fail = (error: Error): void => {
-    if (this.#end()) this.#reject(error);
+    if (this.#end()) this.#sink.failed(error);
   };
   #ended = false;
   #foreign = false;
   #header: GrpcMetadata | undefined;
   #message: Uint8Array | undefined;
 
-  constructor(
-    raw: RawCall,
-    owner: CallOwner,
-    signal: CallSignal,
-    resolve: (reply: TransportUnaryReply) => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(raw: RawCall, owner: CallOwner, signal: CallSignal, sink: TransportUnarySink) {
     this.#raw = raw;
     this.#owner = owner;
     this.#signal = signal;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#sink = sink;
   }
 
   start(call: TransportCall, message: Uint8Array): void {
@@ -84,14 +75,14 @@ class UnaryExchange implements ActiveCall {
       this.#fail(brokenProtocol("the upstream ended the call well without a response"));
     } else if (this.#end()) {
       const header = answerMetadata(this.#header);
-      this.#resolve({ header, message: this.#message, trailer: answerMetadata(status.metadata) });
+      this.#sink.answered({ header, message: this.#message, trailer: answerMetadata(status.metadata) });
     }
   }
 
   cancel(error: Error): void {
     if (!this.#end()) return;
     this.#raw.cancelWithStatus(Code.CANCELLED, "");
-    this.#reject(error);
+    this.#sink.failed(error);
   }
 
   /** False when it had ended before. */

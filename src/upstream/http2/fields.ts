@@ -50,7 +50,10 @@ export function requestFields(call: TransportCall, scheme: "https" | "http", aut
   if (call.deadline !== undefined) fields.push("grpc-timeout", formatGrpcTimeout(call.deadline - Date.now()));
   if (call.previousAttempts > 0) fields.push("grpc-previous-rpc-attempts", String(call.previousAttempts));
   let authorized = false;
-  for (const [name, value] of call.header) {
+  const { pairs } = call.header;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i]!;
+    const value = pairs[i + 1]!;
     if (unsent.has(name) || name.startsWith("grpc-") || !legalName.test(name)) continue;
     if (name === "authorization") {
       // Which of two is meant nobody can say.

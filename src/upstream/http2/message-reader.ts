@@ -14,6 +14,14 @@ export function frameMessage(message: Uint8Array): Uint8Array {
   return frame;
 }
 
+/** The message of a chunk that is one uncompressed message and no more; undefined for any other, be it broken. */
+export function soleMessage(chunk: Uint8Array, limit: number): Uint8Array | undefined {
+  const length = chunk.length - prefixSize;
+  if (length < 0 || length > limit || chunk[0] !== 0) return undefined;
+  const said = ((chunk[1]! << 24) | (chunk[2]! << 16) | (chunk[3]! << 8) | chunk[4]!) >>> 0;
+  return said === length ? chunk.subarray(prefixSize) : undefined;
+}
+
 /** Cuts the body of a response into messages. Holds no more than one message that is not whole, up to the limit. */
 export class MessageReader {
   readonly #limit: number;

@@ -31,6 +31,7 @@ const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /** Messages both ways. Also the iterator of the responses. */
 class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
+  place = -1;
   readonly #owner: CallOwner;
   readonly #signal: CallSignal;
   readonly #resolve: (reply: TransportStreamReply) => void;

@@ -7,10 +7,10 @@ import type {
   Transport,
   TransportCall,
   TransportStreamReply,
-  TransportUnaryReply,
+  TransportUnarySink,
 } from "../transport.ts";
 import { abortReason, notConnected } from "../transport-error.ts";
-import type { ActiveCall, CallOwner } from "./active-call.ts";
+import { type ActiveCall, ActiveCalls, type CallOwner } from "./active-call.ts";
 import { type DialOptions, dial } from "./dial.ts";
 import { requestFields } from "./fields.ts";
 import { streamCall } from "./stream.ts";
@@ -61,7 +61,7 @@ export class Http2Transport implements Transport, CallOwner {
   readonly #scheme: "https" | "http";
   readonly #backoff = new Backoff(reconnect.initialMs, reconnect.maxMs);
   readonly #listeners: ((connectivity: Connectivity) => void)[] = [];
-  readonly #calls = new Set<ActiveCall>();
+  readonly #calls = new ActiveCalls();
   /** Connections that take calls, and when each became ready. */
   #ready: Connection[] = [];
   /** All that are open, those included that only end what runs. */
@@ -100,9 +100,21 @@ export class Http2Transport implements Transport, CallOwner {
     this.#listeners.push(listener);
   }
 
-  async unary(call: TransportCall, message: Uint8Array): Promise<TransportUnaryReply> {
-    const connection = this.#pick(call.signal) ?? (await this.#room(call.signal));
-    return unaryCall(connection, this, call, message);
+  unary(call: TransportCall, message: Uint8Array, sink: TransportUnarySink): void {
+    try {
+      const connection = this.#pick(call.signal);
+      if (connection !== undefined) {
+        unaryCall(connection, this, call, message, sink);
+        return;
+      }
+    } catch (error) {
+      sink.failed(error);
+      return;
+    }
+    this.#room(call.signal).then(
+      (connection) => unaryCall(connection, this, call, message, sink),
+      (error: unknown) => sink.failed(error),
+    );
   }
 
   async stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply> {
@@ -119,7 +131,7 @@ export class Http2Transport implements Transport, CallOwner {
     this.#wake();
     if (this.#calls.size > 0) await this.#drained(graceMs);
     const closing = new RpcError(Code.UNAVAILABLE, "the gateway is shutting down", { reason: "draining" });
-    for (const call of [...this.#calls]) call.cancel(closing);
+    for (const call of this.#calls.all()) call.cancel(closing);
     for (const connection of this.#open) connection.leave();
   }
 
@@ -134,7 +146,7 @@ export class Http2Transport implements Transport, CallOwner {
   }
 
   remove(call: ActiveCall): void {
-    this.#calls.delete(call);
+    this.#calls.remove(call);
     if (this.#calls.size === 0) this.#onDrained?.();
   }
 

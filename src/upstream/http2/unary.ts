@@ -1,31 +1,31 @@
 import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
 import type { CallSignal } from "#rpc";
-import type { TransportCall, TransportUnaryReply } from "../transport.ts";
+import type { TransportCall, TransportUnarySink } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
 import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
-import { frameMessage, MessageReader } from "./message-reader.ts";
+import { frameMessage, MessageReader, soleMessage } from "./message-reader.ts";
 
-/** Makes one unary call. @throws TransportError, or the reason of the call's signal */
+/** Makes one unary call. */
 export function unaryCall(
   connection: Connection,
   owner: CallOwner,
   call: TransportCall,
   message: Uint8Array,
-): Promise<TransportUnaryReply> {
-  return new Promise((resolve, reject) => {
-    new UnaryExchange(owner, call.signal, resolve, reject).start(connection, call, message);
-  });
+  sink: TransportUnarySink,
+): void {
+  new UnaryExchange(owner, call.signal, sink).start(connection, call, message);
 }
 
 /** One request and its response. */
 class UnaryExchange implements ActiveCall, StreamConsumer {
+  place = -1;
   readonly #owner: CallOwner;
   readonly #signal: CallSignal;
-  readonly #resolve: (reply: TransportUnaryReply) => void;
-  readonly #reject: (error: Error) => void;
-  readonly #reader: MessageReader;
+  readonly #sink: TransportUnarySink;
+  /** For a message that does not come in one piece. */
+  #reader: MessageReader | undefined;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
   #stream: Stream | undefined;
   #ended = false;
@@ -33,17 +33,10 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   #head: readonly string[] | undefined;
   #message: Uint8Array | undefined;
 
-  constructor(
-    owner: CallOwner,
-    signal: CallSignal,
-    resolve: (reply: TransportUnaryReply) => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(owner: CallOwner, signal: CallSignal, sink: TransportUnarySink) {
     this.#owner = owner;
     this.#signal = signal;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#reader = new MessageReader(owner.maxMessageBytes);
+    this.#sink = sink;
   }
 
   start(connection: Connection, call: TransportCall, message: Uint8Array): void {
@@ -59,7 +52,6 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
     if (status < 200) return;
     this.#httpStatus = status;
     this.#head = fields;
-    this.#reader.encoding = fieldOf(fields, "grpc-encoding");
   }
 
   data(chunk: Uint8Array): void {
@@ -69,16 +61,28 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
       this.cancel(notGrpc(this.#httpStatus));
       return;
     }
+    if (this.#reader === undefined && this.#message === undefined) {
+      this.#message = soleMessage(chunk, this.#owner.maxMessageBytes);
+      if (this.#message !== undefined) return;
+    }
     try {
-      this.#reader.push(chunk, (message) => {
-        if (this.#message !== undefined) {
-          throw brokenProtocol("the upstream sent more than one response to a unary call");
-        }
-        this.#message = message;
-      });
+      this.#read(chunk);
     } catch (error) {
       this.cancel(error instanceof Error ? error : new Error("unreadable", { cause: error }));
     }
+  }
+
+  #read(chunk: Uint8Array): void {
+    if (this.#reader === undefined) {
+      this.#reader = new MessageReader(this.#owner.maxMessageBytes);
+      this.#reader.encoding = fieldOf(this.#head ?? [], "grpc-encoding");
+    }
+    this.#reader.push(chunk, (message) => {
+      if (this.#message !== undefined) {
+        throw brokenProtocol("the upstream sent more than one response to a unary call");
+      }
+      this.#message = message;
+    });
   }
 
   end(trailers: readonly string[] | undefined): void {
@@ -94,12 +98,12 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
     }
     const failure = failureOf(trailers, head, false);
     if (failure !== undefined) this.#fail(failure);
-    else if (!this.#reader.complete)
+    else if (this.#reader?.complete === false)
       this.#fail(brokenProtocol("the upstream ended the call within a message"));
     else if (this.#message === undefined) {
       this.#fail(brokenProtocol("the upstream ended the call well without a response"));
     } else if (this.#end()) {
-      this.#resolve({
+      this.#sink.answered({
         header: answerMetadata(trailers === undefined ? [] : head),
         message: this.#message,
         trailer: answerMetadata(last),
@@ -118,11 +122,11 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   cancel(error: Error): void {
     if (!this.#end()) return;
     this.#stream?.reset(ErrorCode.CANCEL);
-    this.#reject(error);
+    this.#sink.failed(error);
   }
 
   #fail(error: Error): void {
-    if (this.#end()) this.#reject(error);
+    if (this.#end()) this.#sink.failed(error);
   }
 
   /** False when it had ended before. */

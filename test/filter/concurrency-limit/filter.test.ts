@@ -97,7 +97,7 @@ describe("the place is given back", () => {
     const { gate, handle } = narrow(async () => streamReply(stuck()));
     const controller = new AbortController();
     const reply = await handle(makeCall({ kind: "stream", signal: controller.signal }));
-    const next = handle(makeCall());
+    const next = handle(makeCall({ kind: "stream" }));
     const messages = reader(reply);
     await messages.next();
     expect(gate).toMatchObject({ inFlight: 1, queued: 1 });

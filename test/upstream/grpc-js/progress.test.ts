@@ -3,7 +3,7 @@ import { Code, Metadata, RpcError } from "#rpc";
 import { Connection, createCredentials } from "../../../src/upstream/grpc-js/connection.ts";
 import { streamCall } from "../../../src/upstream/grpc-js/stream.ts";
 import { unaryCall } from "../../../src/upstream/grpc-js/unary.ts";
-import type { TransportCall } from "../../../src/upstream/transport.ts";
+import type { TransportCall, TransportUnaryReply } from "../../../src/upstream/transport.ts";
 import { TransportError } from "../../../src/upstream/transport-error.ts";
 import { echoServer } from "../support/echo-server.ts";
 import { liar } from "../support/liar.ts";
@@ -26,6 +26,13 @@ function call(): TransportCall {
   };
 }
 
+function unary(connection: Connection, message: Buffer): Promise<TransportUnaryReply> {
+  return new Promise((answered, failed) => {
+    const raw = connection.createCall("/test.Echo/Unary");
+    unaryCall(raw, connection, call(), message, { answered, failed });
+  });
+}
+
 async function* one() {
   yield Buffer.from("x");
 }
@@ -33,8 +40,8 @@ async function* one() {
 /** How far a call came, by the transport's own account; each kind of call, an empty message too. */
 async function progress(connection: Connection) {
   const attempts = [
-    unaryCall(connection.createCall("/test.Echo/Unary"), connection, call(), Buffer.from("x")),
-    unaryCall(connection.createCall("/test.Echo/Unary"), connection, call(), Buffer.alloc(0)),
+    unary(connection, Buffer.from("x")),
+    unary(connection, Buffer.alloc(0)),
     streamCall(connection.createCall("/test.Echo/Bidi"), connection, call(), one()),
   ];
   const errors = (await Promise.allSettled(attempts)).map((outcome) =>
@@ -89,11 +96,11 @@ test("a call is among those under way until it ends, however it ends", async () 
   let drained = 0;
   const options = { address: server.address, tls: undefined, maxMessageBytes: 1000 };
   const connection = new Connection(options, createCredentials(undefined), calls, () => drained++);
-  const well = unaryCall(connection.createCall("/test.Echo/Unary"), connection, call(), Buffer.from("x"));
+  const well = unary(connection, Buffer.from("x"));
   expect(calls.size).toBe(1);
   await well;
   expect([calls.size, drained]).toEqual([0, 1]);
-  const ended = unaryCall(connection.createCall("/test.Echo/Unary"), connection, call(), Buffer.from("x"));
+  const ended = unary(connection, Buffer.from("x"));
   const reason = new RpcError(Code.CANCELLED, "no more");
   for (const active of calls) active.cancel(reason);
   await expect(ended).rejects.toBe(reason);
