@@ -1,7 +1,7 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import type { Codecs } from "#codec";
 import { fromGoValue } from "./go-value.ts";
+import { stringField } from "./wire.ts";
 
 /** How a text stands for a value. */
 export interface TextValueOptions {
@@ -52,7 +52,7 @@ const jsonMessages: ReadonlySet<string> = new Set([
  */
 export function encodeText(field: DescField, text: string, options: TextValueOptions): Uint8Array {
   if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
-    return new BinaryWriter().tag(field.number, WireType.LengthDelimited).string(text).finish();
+    return stringField(field.number, text);
   }
   const json = jsonOf(field, text, options);
   return options.codecs.field(field).fromJson(Buffer.from(field.fieldKind === "list" ? `[${json}]` : json));

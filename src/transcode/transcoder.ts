@@ -65,9 +65,31 @@ const systemNames: ReadonlySet<string> = new Set([
 const httpBody = HttpBodySchema.typeName;
 const json = "application/json";
 const nothing = new Uint8Array(0);
+const none: ReadonlySet<DescField> = new Set();
+
+/** The first may be empty. */
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first, second] = parts as readonly [Uint8Array, ...Uint8Array[]];
+  if (second === undefined) return first;
+  return parts.length === 2 && first.length === 0 ? second : Buffer.concat(parts);
+}
 
 export function compileTranscoder(rule: HttpRule, codecs: Codecs, options: TranscodeOptions): Transcoder {
   return new RuleTranscoder(rule, codecs, options);
+}
+
+/** What a variable of the template gives. */
+interface Binding {
+  readonly path: readonly DescField[];
+  readonly leaf: DescField;
+  readonly parents: readonly DescField[];
+  /** For callers: `item.name`. */
+  readonly name: string;
+}
+
+function bindingOf(path: readonly DescField[]): Binding {
+  const name = path.map((field) => field.name).join(".");
+  return { path, leaf: path.at(-1) as DescField, parents: path.slice(0, -1), name };
 }
 
 class RuleTranscoder implements Transcoder {
@@ -82,6 +104,7 @@ class RuleTranscoder implements Transcoder {
   readonly #httpBodyField: DescField | undefined;
   /** What the body gives: that of the rule, or everything where a body without a rule is merged. */
   readonly #bodyOf: "*" | DescField | undefined;
+  readonly #bindings: readonly Binding[];
   readonly #pathValues: TextValueOptions;
   readonly #queryValues: TextValueOptions;
   readonly #mask: DescField | undefined;
@@ -92,6 +115,7 @@ class RuleTranscoder implements Transcoder {
     this.#options = options;
     const { input, output } = rule.method.descriptor;
     this.#input = input;
+    this.#bindings = rule.bindings.map(bindingOf);
     this.#bodyOf = rule.body ?? (options.unexpectedBody === "merge" ? "*" : undefined);
     this.ignoresBody = rule.body === undefined && options.unexpectedBody === "ignore";
     const go = options.parameterValues === "go";
@@ -127,19 +151,19 @@ class RuleTranscoder implements Transcoder {
     if (captures.length === 0 && query === "" && this.#mask === undefined) return base;
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
-    const given = this.#bindQuery(query, base, parts, rule.body !== undefined);
+    const given = query === "" ? none : this.#bindQuery(query, base, parts, rule.body !== undefined);
     if (this.#mask !== undefined && content !== undefined && !given.has(this.#mask)) {
       this.#fillMask(this.#mask, content, base, parts);
     }
-    return parts.length === 1 ? base : Buffer.concat(parts);
+    return joined(parts);
   }
 
   whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array {
     const base = wire ?? nothing;
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
-    this.#bindQuery(query, base, parts, false);
-    return parts.length === 1 ? base : Buffer.concat(parts);
+    if (query !== "") this.#bindQuery(query, base, parts, false);
+    return joined(parts);
   }
 
   message(body: Uint8Array): Uint8Array {
@@ -197,13 +221,11 @@ class RuleTranscoder implements Transcoder {
 
   #bindPath(captures: readonly string[], body: Uint8Array, parts: Uint8Array[]): void {
     const wins = this.#options.fieldConflicts === "path";
-    for (const [index, path] of this.rule.bindings.entries()) {
-      const leaf = path.at(-1) as DescField;
-      const name = path.map((field) => field.name).join(".");
+    for (const [index, { path, leaf, parents, name }] of this.#bindings.entries()) {
       const value = this.#encode(leaf, captures[index] ?? "", name);
       if (wins && body.length > 0) parts[0] = withoutField(parts[0] ?? body, path);
       else if (body.length > 0 && this.#standsInBody(path, body, value, name)) continue;
-      parts.push(wrap(value.length === 0 ? nothing : value, path.slice(0, -1)));
+      parts.push(wrap(value.length === 0 ? nothing : value, parents));
     }
   }
 
@@ -232,7 +254,6 @@ class RuleTranscoder implements Transcoder {
   /** Encodes the parameters; returns the outermost fields that they set. */
   #bindQuery(query: string, body: Uint8Array, parts: Uint8Array[], byRule: boolean): Set<DescField> {
     const given = new Set<DescField>();
-    if (query === "") return given;
     const parameters = parseQuery(query, this.#options.plusInQuery === "space");
     if (!Array.isArray(parameters)) throw badRequest("malformed_query", [parameters as Violation]);
     const violations: Violation[] = [];

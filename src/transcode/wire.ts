@@ -1,8 +1,25 @@
 import type { DescField } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
+/** A message with one field that holds a text. */
+export function stringField(number: number, text: string): Uint8Array {
+  const length = Buffer.byteLength(text);
+  const wire = Buffer.allocUnsafe(10 + length);
+  const start = varint(wire, varint(wire, 0, ((number << 3) | WireType.LengthDelimited) >>> 0), length);
+  return wire.subarray(0, start + wire.write(text, start));
+}
+
+function varint(to: Buffer, at: number, value: number): number {
+  let out = at;
+  let rest = value;
+  for (; rest > 127; rest >>>= 7) to[out++] = (rest & 127) | 128;
+  to[out++] = rest;
+  return out;
+}
+
 /** Wraps the wire form of a message into the messages above it, so that merging sets that path alone. */
 export function wrap(wire: Uint8Array, parents: readonly DescField[]): Uint8Array {
+  if (parents.length === 0) return wire;
   let inner = wire;
   for (const field of parents.toReversed()) {
     const writer = new BinaryWriter();

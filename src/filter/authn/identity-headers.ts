@@ -26,7 +26,7 @@ export class IdentityHeaders {
     const { pairs } = header;
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i] as string;
-      if (name.startsWith("x") && this.#names.has(name.replaceAll("_", "-"))) {
+      if (name.startsWith("x") && this.#names.has(name.includes("_") ? name.replaceAll("_", "-") : name)) {
         forged ??= [];
         forged.push(name);
       }

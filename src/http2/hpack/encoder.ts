@@ -30,10 +30,17 @@ const maxNames = 128;
 /** Longer values go as they are. */
 const maxIndexed = 512;
 
+/** What is known of a name on this connection. */
 interface Seen {
-  value: string;
+  readonly mode: "plain" | "sensitive" | "changing";
+  /** Of the name in the static table; 0 when it has no place there. */
+  readonly nameIndex: number;
+  /** The last value; undefined before there was one. */
+  value: string | undefined;
   /** The number under which name and value came into the table, from 1 on; 0 when they did not. */
   insertion: number;
+  /** Of name and value in the static table; 0 when they have no place there together. */
+  index: number;
 }
 
 /**
@@ -84,25 +91,19 @@ export class HpackEncoder {
 
   /** Writes one field into `to`. Returns where it ends. */
   field(name: string, value: string, to: Buffer, at: number): number {
-    const index = staticIndex(name, value);
-    if (index > 0) {
-      to[at] = 0x80 | index;
-      return at + 1;
-    }
-    const nameIndex = staticNames.get(name) ?? 0;
-    if (sensitive.has(name)) return literal(to, at, 0x10, 4, nameIndex, name, value);
-    if (value.length > maxIndexed || changing.has(name)) return literal(to, at, 0, 4, nameIndex, name, value);
-    const seen = this.#seen.get(name);
-    if (seen === undefined) {
-      if (this.#seen.size >= maxNames) this.#seen.clear();
-      this.#seen.set(name, { value, insertion: 0 });
-      return literal(to, at, 0, 4, nameIndex, name, value);
-    }
+    const seen = this.#seen.get(name) ?? this.#meet(name);
+    const { mode, nameIndex } = seen;
     if (seen.value !== value) {
-      seen.value = value;
-      seen.insertion = 0;
-      return literal(to, at, 0, 4, nameIndex, name, value);
+      const index = nameIndex === 0 ? 0 : staticIndex(name, value);
+      if (mode === "plain" && value.length <= maxIndexed) {
+        seen.value = value;
+        seen.insertion = 0;
+        seen.index = index;
+      }
+      if (index > 0) return integer(to, at, 0x80, 7, index);
+      return literal(to, at, mode === "sensitive" ? 0x10 : 0, 4, nameIndex, name, value);
     }
+    if (seen.index > 0) return integer(to, at, 0x80, 7, seen.index);
     const table = this.#table;
     const age = table.inserted - seen.insertion;
     if (seen.insertion > 0 && age < table.count) return integer(to, at, 0x80, 7, 62 + age);
@@ -111,6 +112,15 @@ export class HpackEncoder {
     table.insert(entry);
     seen.insertion = table.inserted;
     return literal(to, at, 0x40, 6, nameIndex, name, value);
+  }
+
+  #meet(name: string): Seen {
+    if (this.#seen.size >= maxNames) this.#seen.clear();
+    const mode = sensitive.has(name) ? "sensitive" : changing.has(name) ? "changing" : "plain";
+    const nameIndex = staticNames.get(name) ?? 0;
+    const seen: Seen = { mode, nameIndex, value: undefined, insertion: 0, index: 0 };
+    this.#seen.set(name, seen);
+    return seen;
   }
 }
 

@@ -27,6 +27,26 @@ const legalName = /^[0-9a-z_.-]+$/;
 const legalValue = /^[\x20-\x7e]*$/;
 const base64 = /^[A-Za-z0-9+/=,]*$/;
 
+type NameKind = "unsent" | "authorization" | "binary" | "text";
+
+/** Names that were looked at already. */
+const kinds = new Map<string, NameKind>();
+const maxKinds = 1000;
+
+function kindOf(name: string): NameKind {
+  const kind =
+    unsent.has(name) || name.startsWith("grpc-") || !legalName.test(name)
+      ? "unsent"
+      : name === "authorization"
+        ? "authorization"
+        : name.endsWith("-bin")
+          ? "binary"
+          : "text";
+  if (kinds.size >= maxKinds) kinds.clear();
+  kinds.set(name, kind);
+  return kind;
+}
+
 /** The field section of a request ("PROTOCOL-HTTP2.md", Request-Headers). What gRPC cannot carry is left out. */
 export function requestFields(call: TransportCall, scheme: "https" | "http", authority: string): string[] {
   const fields = [
@@ -54,13 +74,14 @@ export function requestFields(call: TransportCall, scheme: "https" | "http", aut
   for (let i = 0; i < pairs.length; i += 2) {
     const name = pairs[i]!;
     const value = pairs[i + 1]!;
-    if (unsent.has(name) || name.startsWith("grpc-") || !legalName.test(name)) continue;
-    if (name === "authorization") {
+    const kind = kinds.get(name) ?? kindOf(name);
+    if (kind === "unsent") continue;
+    if (kind === "authorization") {
       // Which of two is meant nobody can say.
       if (authorized) continue;
       authorized = true;
     }
-    if (name.endsWith("-bin")) {
+    if (kind === "binary") {
       fields.push(name, base64.test(value) ? value : Buffer.from(value, "base64").toString("base64"));
     } else if (legalValue.test(value)) fields.push(name, value.trim());
   }
