@@ -27,6 +27,10 @@ const decoders: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ["br", { whole: promisify(brotliDecompress), stream: () => createBrotliDecompress() }],
 ]);
 
+/** What a stream may unpack to without anybody asking how small it was, and how many times its size beyond that. */
+const freeBytes = 1024 * 1024;
+const highestRatio = 200;
+
 /** @throws RpcError with HTTP status 415 for a coding that the gateway does not know, or several */
 export function requireKnownEncoding(head: RequestHead): void {
   decoderOf(head);
@@ -55,11 +59,23 @@ export async function* decodedPieces(exchange: Exchange): AsyncGenerator<Uint8Ar
     yield* exchange.body();
     return;
   }
-  const source = Readable.from(exchange.body(), { objectMode: false });
+  let packed = 0;
+  const counted = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of exchange.body()) {
+      packed += chunk.length;
+      yield chunk;
+    }
+  };
+  const source = Readable.from(counted(), { objectMode: false });
   const transform = decoder.stream();
   source.on("error", (error) => transform.destroy(error));
+  let unpacked = 0;
   try {
-    for await (const chunk of source.pipe(transform)) yield chunk as Uint8Array;
+    for await (const chunk of source.pipe(transform)) {
+      unpacked += (chunk as Uint8Array).length;
+      if (unpacked > freeBytes && unpacked > packed * highestRatio) throw tooDense();
+      yield chunk as Uint8Array;
+    }
   } catch (error) {
     throw error instanceof RpcError ? error : malformed(error);
   } finally {
@@ -85,6 +101,14 @@ function tooLarge(limit: number): RpcError {
     reason: "body_too_large",
     httpStatus: 413,
   });
+}
+
+function tooDense(): RpcError {
+  return new RpcError(
+    Code.RESOURCE_EXHAUSTED,
+    `the body unpacks to more than ${highestRatio} times its size`,
+    { reason: "body_too_large", httpStatus: 413 },
+  );
 }
 
 function malformed(cause: unknown): RpcError {

@@ -46,8 +46,11 @@ export interface Transcoder {
   whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array;
   /** A whole message from JSON, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
   wholeMessage(json: Uint8Array): Uint8Array;
-  /** A later message of a stream, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
-  message(body: Uint8Array): Uint8Array;
+  /**
+   * A later message of a stream, which path and query have no part in. @param contentType as of `request`; of HttpBody
+   * only the first says it @throws RpcError INVALID_ARGUMENT
+   */
+  message(body: Uint8Array, contentType: string | undefined): Uint8Array;
   /** @throws RpcError INTERNAL for a message that is not what its schema says */
   response(wire: Uint8Array): TranscodedResponse;
 }
@@ -166,8 +169,8 @@ class RuleTranscoder implements Transcoder {
     return joined(parts);
   }
 
-  message(body: Uint8Array): Uint8Array {
-    return this.#body(body, undefined);
+  message(body: Uint8Array, contentType: string | undefined): Uint8Array {
+    return this.#body(body, this.inputIsHttpBody ? undefined : contentType);
   }
 
   wholeMessage(json: Uint8Array): Uint8Array {

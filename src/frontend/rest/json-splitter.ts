@@ -71,7 +71,8 @@ export class JsonSplitter {
 
   /** A byte outside of any value; true when it begins one. */
   #outside(byte: number): boolean {
-    if (byte === 32 || byte === 10 || byte === 13 || byte === 9) return false;
+    // Blanks, and what stands before each text of a sequence (RFC 7464).
+    if (byte === 32 || byte === 10 || byte === 13 || byte === 9 || byte === 30) return false;
     // A byte order mark, which some clients write.
     if (this.#state === "start" && (byte === 0xef || byte === 0xbb || byte === 0xbf)) return false;
     if (this.#state === "done") throw malformed("more follows the end of the array");

@@ -4,8 +4,11 @@ import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { mediaType, queryOf } from "../target.ts";
 import { requireJson } from "./body.ts";
+import { DelimitedSplitter } from "./delimited-splitter.ts";
+import { isForm, readForm } from "./form-upload.ts";
 import { JsonSplitter } from "./json-splitter.ts";
 import type { MethodMatch } from "./match.ts";
+import { pieceBytes, uploadPieces } from "./upload-pieces.ts";
 
 /** The one request message of an exchange, to be read and transcoded when somebody needs it. */
 export function singleRequest(exchange: Exchange, match: MethodMatch): Payload {
@@ -47,52 +50,78 @@ export async function* manyRequests(exchange: Exchange, match: MethodMatch): Asy
   match.hold?.begin();
   const { served } = match.route;
   const { transcoder } = match;
-  const query = queryOf(exchange.head.target);
-  const contentType = field(exchange.head.fields, "content-type");
+  const body = await bodyOf(exchange, match);
   let first = true;
-  for await (const body of bodies(exchange, match)) {
+  for await (const message of body.messages) {
     const wire = first
-      ? transcoder.request(match.captures, query, body, contentType)
-      : transcoder.message(body);
+      ? transcoder.request(match.captures, body.query, message, body.contentType)
+      : transcoder.message(message, body.contentType);
     first = false;
     yield Payload.fromProto(wire, served.input);
   }
-  if (first && (match.captures.length > 0 || query !== "")) {
-    yield Payload.fromProto(transcoder.request(match.captures, query, undefined, contentType), served.input);
+  if (first && (match.captures.length > 0 || body.query !== "")) {
+    const wire = transcoder.request(match.captures, body.query, undefined, body.contentType);
+    yield Payload.fromProto(wire, served.input);
   }
 }
 
-function bodies(exchange: Exchange, match: MethodMatch): AsyncIterable<Uint8Array> {
-  if (!exchange.hasBody) return none();
-  return match.transcoder.inputIsHttpBody
-    ? decodedPieces(exchange)
-    : split(exchange, match.route.served.messageBytes);
+/** What the messages of a stream are made of. */
+interface StreamBody {
+  readonly query: string;
+  readonly contentType: string | undefined;
+  readonly messages: AsyncIterable<Uint8Array>;
+}
+
+async function bodyOf(exchange: Exchange, match: MethodMatch): Promise<StreamBody> {
+  const query = queryOf(exchange.head.target);
+  const contentType = field(exchange.head.fields, "content-type");
+  if (!exchange.hasBody) return { query, contentType, messages: none() };
+  const chunks = decodedPieces(exchange);
+  const limit = match.route.served.messageBytes;
+  if (!match.transcoder.inputIsHttpBody) {
+    const splitter = isWire(contentType) ? new DelimitedSplitter(limit) : new JsonSplitter(limit);
+    return { query, contentType, messages: split(chunks, splitter) };
+  }
+  const size = Math.min(pieceBytes, limit);
+  if (!isForm(contentType)) return { query, contentType, messages: uploadPieces(chunks, size) };
+  const form = await readForm(contentType, chunks);
+  return {
+    query: query === "" || form.query === "" ? query + form.query : `${query}&${form.query}`,
+    contentType: form.contentType,
+    messages: uploadPieces(form.file, size),
+  };
 }
 
 async function* none(): AsyncGenerator<Uint8Array> {}
 
-async function* split(exchange: Exchange, limit: number): AsyncGenerator<Uint8Array> {
-  const splitter = new JsonSplitter(limit);
-  for await (const chunk of decodedPieces(exchange)) yield* splitter.push(chunk);
+async function* split(
+  chunks: AsyncIterable<Uint8Array>,
+  splitter: JsonSplitter | DelimitedSplitter,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) yield* splitter.push(chunk);
   const last = splitter.end();
   if (last !== undefined) yield last;
 }
 
 function checkBody(exchange: Exchange, match: MethodMatch): void {
   if (!exchange.hasBody) return;
-  if (match.transcoder.inputIsHttpBody) requireKnownEncoding(exchange.head);
-  else requireJsonStream(exchange, match);
+  const type = field(exchange.head.fields, "content-type");
+  if (match.transcoder.inputIsHttpBody || isWire(type)) requireKnownEncoding(exchange.head);
+  else if (isSequence(type) && streamsRequests(match)) requireKnownEncoding(exchange.head);
+  else requireJson(exchange.head);
 }
 
-/** A stream of JSON may also call itself NDJSON. */
-function requireJsonStream(exchange: Exchange, match: MethodMatch): void {
-  const streams =
-    match.route.served.method.kind !== "unary" && match.route.served.method.kind !== "server_streaming";
-  const type = field(exchange.head.fields, "content-type");
-  if (streams && type !== undefined && /^application\/(?:x-)?(?:ndjson|jsonl|json-seq)\b/i.test(type)) {
-    requireKnownEncoding(exchange.head);
-  } else if (!streams && isWire(type)) requireKnownEncoding(exchange.head);
-  else requireJson(exchange.head);
+function streamsRequests({ route }: MethodMatch): boolean {
+  const { kind } = route.served.method;
+  return kind === "client_streaming" || kind === "bidi_streaming";
+}
+
+/** What a stream of JSON may call itself besides JSON. */
+function isSequence(contentType: string | undefined): boolean {
+  return (
+    contentType !== undefined &&
+    /^application\/(?:x-)?(?:ndjson|jsonl|json-seq)$/.test(mediaType(contentType))
+  );
 }
 
 function isWire(contentType: string | undefined): boolean {
