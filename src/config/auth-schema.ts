@@ -4,14 +4,14 @@ import { durationPattern, parseDuration } from "./units.ts";
 const loopback = /^http:\/\/(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?(?:\/|$)/;
 
 /** What keys are trusted by must not be changed on its way. */
-function isSafeUrl(text: string): boolean {
+export function isSafeUrl(text: string): boolean {
   return /^https:\/\/[^/@?#]+(?:[/?#]|$)/.test(text) || loopback.test(text);
 }
 
 /** Headers with a meaning of their own, here or on the way to an upstream, are never made of claims. */
 const reserved = /^x-(?:dragoman|forwarded|real-ip|request-id|envoy|http-method-override)(?:-|$)|-bin$/;
 
-const claimHeaders = z
+export const claimHeaders = z
   .record(
     z
       .string()

@@ -21,10 +21,7 @@ function asksOnly({ any, scopes, allow, external }: NonNullable<RouteConfig["aut
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const closed = config.providers.length > 0;
-  for (const name of config.apiKeys.keys()) {
-    if (config.issuers.has(name))
-      problems.push({ message: `an issuer is named ${name} too`, path: ["auth", "keys", name] });
-  }
+  problems.push(...sameNames(config));
   for (const [index, source] of config.schema.entries()) {
     if (source.kind === "reflection" && config.upstreams.get(source.upstream)?.kind !== "grpc") {
       problems.push({
@@ -84,6 +81,26 @@ export function checkReferences(config: Config): CheckProblem[] {
         message: "with auth configured, a path must have auth or say public: true",
         path: at(),
       });
+    }
+  }
+  return problems;
+}
+
+/** Providers of every kind share their names, by which routes and rules mean them. */
+function sameNames({ issuers, introspection, apiKeys }: Config): CheckProblem[] {
+  const kinds = [
+    { key: "issuers", one: "an issuer", names: issuers },
+    { key: "introspection", one: "an introspection", names: introspection },
+    { key: "keys", one: "a set of keys", names: apiKeys },
+  ];
+  const problems: CheckProblem[] = [];
+  const taken = new Map<string, string>();
+  for (const { key, one, names } of kinds) {
+    for (const name of names.keys()) {
+      const other = taken.get(name);
+      if (other !== undefined)
+        problems.push({ message: `${other} is named ${name} too`, path: ["auth", key, name] });
+      taken.set(name, other ?? one);
     }
   }
   return problems;

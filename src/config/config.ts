@@ -2,6 +2,7 @@ import type { ApiKeysConfig, IssuerConfig } from "./auth-schema.ts";
 import type { ExpressionText } from "./expression-text.ts";
 import { type ExternalConfig, externalOf } from "./external-schema.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
+import { type IntrospectionConfig, introspectionOf } from "./introspection-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import { type StreamConfig, streamOf } from "./load-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
@@ -119,6 +120,7 @@ export interface Config {
   readonly externals: ReadonlyMap<string, ExternalConfig>;
   readonly issuers: ReadonlyMap<string, DeepReadonly<IssuerConfig>>;
   readonly apiKeys: ReadonlyMap<string, DeepReadonly<ApiKeysConfig>>;
+  readonly introspection: ReadonlyMap<string, IntrospectionConfig>;
   /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
   readonly providers: readonly string[];
   readonly limits: ReadonlyMap<string, LimitConfig>;
@@ -187,7 +189,10 @@ export function normalizeConfig(
         { ...value, file: resolve(value.file) },
       ]),
     ),
-    providers: [...Object.keys(parsed.auth.issuers), ...Object.keys(parsed.auth.keys)],
+    introspection: new Map(
+      Object.entries(parsed.auth.introspection).map(([name, value]) => [name, introspectionOf(value)]),
+    ),
+    providers: [parsed.auth.issuers, parsed.auth.keys, parsed.auth.introspection].flatMap(Object.keys),
     limits: new Map(
       Object.entries(parsed.limits).map(([name, limit]) => [
         name,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { apiKeysSchema, issuerSchema } from "./auth-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
+import { introspectionSchema } from "./introspection-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
 import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
 import { storeSchema } from "./store-schema.ts";
@@ -268,6 +269,7 @@ export const configSchema = z.strictObject({
     .strictObject({
       issuers: z.record(name, issuerSchema).default({}),
       keys: z.record(name, apiKeysSchema).default({}),
+      introspection: z.record(name, introspectionSchema).default({}),
       external: z.record(name, externalSchema).default({}),
     })
     .prefault({}),

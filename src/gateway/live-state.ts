@@ -1,8 +1,10 @@
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
 import {
   type ApiKeyView,
   IdentityHeaders,
+  Introspector,
   type IssuerOptions,
   KeyRing,
   KeySource,
@@ -53,6 +55,7 @@ export class LiveState {
   readonly #externals = new Map<string, Kept<LiveExternal>>();
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #keyRings = new Map<string, Kept<KeyRing>>();
+  readonly #introspectors = new Map<string, Kept<Introspector>>();
   #identity = new IdentityHeaders();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
@@ -105,8 +108,23 @@ export class LiveState {
       (options) => new KeyRing(options, this.#logger),
       (ring) => ring.close(),
     );
+    keep(
+      this.#introspectors,
+      [...config.introspection].map(([name, options]) => {
+        // A secret does not show itself, but another one is another configuration.
+        const secret = hash("sha256", options.client.secret.reveal());
+        return [name, { ...options, name, secret }] as const;
+      }),
+      (options) => new Introspector(options, this.#logger),
+      () => {},
+    );
     this.#identity = new IdentityHeaders(
-      new Map([...config.issuers, ...config.apiKeys].map(([name, { forward }]) => [name, forward])),
+      new Map(
+        [...config.issuers, ...config.apiKeys, ...config.introspection].map(([name, { forward }]) => [
+          name,
+          forward,
+        ]),
+      ),
     );
   }
 
@@ -146,6 +164,13 @@ export class LiveState {
   /** Those of these providers that have API keys. */
   keyRings(providers: readonly string[]): readonly KeyRing[] {
     return providers.filter((name) => this.#keyRings.has(name)).map((name) => found(this.#keyRings, name));
+  }
+
+  /** Those of these providers that are asked about tokens. */
+  introspectors(providers: readonly string[]): readonly Introspector[] {
+    return providers
+      .filter((name) => this.#introspectors.has(name))
+      .map((name) => found(this.#introspectors, name));
   }
 
   /** The headers that API keys come in, of all providers. */

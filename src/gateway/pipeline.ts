@@ -92,6 +92,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     filters.push(
       authnFilter({
         issuers: live.issuers(access.providers),
+        introspectors: live.introspectors(access.providers),
         keyRings: live.keyRings(access.providers),
         keyHeaders: live.keyHeaders,
         cache: live.tokenCache(access.providers),

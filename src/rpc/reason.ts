@@ -37,6 +37,7 @@ export const reasons = [
   "authorization_denied",
   "authorization_failed",
   "keys_unavailable",
+  "introspection_unavailable",
   "rate_limited",
   "limit_key_missing",
   "limits_unavailable",

@@ -14,6 +14,14 @@ test.each([
     '{ issuers: { m: { issuer: x, jwks: "http://127.0.0.1:1/k", audiences: [a] } } }',
   ],
   ["discovery", '{ issuers: { m: { issuer: "https://id.test/realm", audiences: [a] } } }'],
+  [
+    "introspection",
+    '{ introspection: { i: { endpoint: "https://id.test/i", client: { id: a, secret: b }, audiences: [a] } } }',
+  ],
+  [
+    "introspection for any audience",
+    '{ introspection: { i: { endpoint: "http://127.0.0.1:1/i", client: { id: a, secret: b, method: post }, audiences: any } } }',
+  ],
   ["API keys", "{ keys: { k: { file: k.yaml, forward: { x-tenant: tenant } } } }"],
 ])("%s is accepted", (_name, auth) => {
   expect(parse(auth).problems).toEqual([]);
@@ -53,6 +61,21 @@ test.each([
     /of its own/,
   ],
   ["a claim as any header", "{ keys: { k: { file: k, forward: { host: a } } } }", /such as x-user/],
+  [
+    "tokens sent in the clear",
+    '{ introspection: { i: { endpoint: "http://id.test/i", client: { id: a, secret: b }, audiences: [a] } } }',
+    /https:\/\/ URL alone/,
+  ],
+  [
+    "introspection for nobody knows whom",
+    '{ introspection: { i: { endpoint: "https://id.test/i", client: { id: a, secret: b } } } }',
+    /audiences/,
+  ],
+  [
+    "one name for an issuer and an introspection",
+    '{ issuers: { i: { issuer: x, jwks: k, audiences: [a] } }, introspection: { i: { endpoint: "https://id.test/i", client: { id: a, secret: b }, audiences: [a] } } }',
+    /named i too/,
+  ],
   [
     "one name twice",
     "{ issuers: { k: { issuer: x, jwks: k, audiences: [a] } }, keys: { k: { file: k } } }",

@@ -1,10 +1,11 @@
 import { type Call, type Filter, guard, type Principal } from "#rpc";
-import { checkBinding } from "./bound-token.ts";
+import { bearerCheck } from "./bearer.ts";
 import type { IdentityHeaders } from "./identity-headers.ts";
+import type { Introspector } from "./introspector.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { ambiguousCredentials, invalidKey, invalidToken, missingCredentials } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
-import { type TrustedIssuer, verifyToken } from "./verify.ts";
+import type { TrustedIssuer } from "./verify.ts";
 
 /** For methods that anybody may call: drops claims of identity, and passes credentials on to whoever wants them. */
 export function anonymousFilter(identity: IdentityHeaders): Filter {
@@ -12,8 +13,9 @@ export function anonymousFilter(identity: IdentityHeaders): Filter {
 }
 
 export interface AuthnOptions {
-  /** The providers whose callers may call; with `keyRings` not empty. */
+  /** The providers whose callers may call; not all of them empty. */
   readonly issuers: readonly TrustedIssuer[];
+  readonly introspectors: readonly Introspector[];
   readonly keyRings: readonly KeyRing[];
   /** Every header that API keys come in, of other providers too: none of them is for the upstream. */
   readonly keyHeaders: readonly string[];
@@ -31,9 +33,11 @@ export interface AuthnOptions {
  * the upstream hears who calls.
  */
 export function authnFilter(options: AuthnOptions): Filter {
-  const { issuers, keyRings, cache, identity, optional } = options;
+  const { issuers, introspectors, keyRings, identity, optional } = options;
+  const takesTokens = issuers.length + introspectors.length > 0;
+  const byToken = bearerCheck(options);
   const challenge = [
-    ...(issuers.length > 0 ? ["Bearer"] : []),
+    ...(takesTokens ? ["Bearer"] : []),
     ...new Set(keyRings.map(({ options: { header } }) => `ApiKey header="${header}"`)),
   ].join(", ");
   const credentialHeaders = options.forwardCredentials ? [] : ["authorization", ...options.keyHeaders];
@@ -49,18 +53,6 @@ export function authnFilter(options: AuthnOptions): Filter {
     if (principal !== undefined) identity.tell(header, principal);
     call.context.principal = principal;
   };
-  const byToken = (call: Call, token: string): Principal | Promise<Principal> => {
-    const known = cache.get(token, Date.now());
-    if (known !== undefined) {
-      checkBinding(known, call.context.peer);
-      return known;
-    }
-    return verifyToken(token, issuers).then((verified) => {
-      checkBinding(verified.principal, call.context.peer);
-      cache.set(token, verified);
-      return verified.principal;
-    });
-  };
   const byKey = (key: string, candidates: readonly KeyRing[]): Principal => {
     let expired = false;
     for (const ring of candidates) {
@@ -71,7 +63,7 @@ export function authnFilter(options: AuthnOptions): Filter {
     throw invalidKey(expired, challenge);
   };
   const identify = (call: Call): Principal | Promise<Principal> | undefined => {
-    const token = issuers.length === 0 ? undefined : bearerToken(call);
+    const token = takesTokens ? bearerToken(call) : undefined;
     let key: string | undefined;
     let candidates: readonly KeyRing[] = [];
     for (const [name, own] of rings) {
@@ -82,10 +74,10 @@ export function authnFilter(options: AuthnOptions): Filter {
       key = only;
       candidates = own;
     }
-    if (token !== undefined) return byToken(call, token);
+    if (token !== undefined) return byToken(token, call.context.peer);
     if (key !== undefined) return byKey(key, candidates);
     // What was meant as credentials, by whatever scheme, does not pass as none.
-    if (optional && !(issuers.length > 0 && call.header.has("authorization"))) return undefined;
+    if (optional && !(takesTokens && call.header.has("authorization"))) return undefined;
     throw missingCredentials(challenge);
   };
 

@@ -1,5 +1,6 @@
 export { type AuthnOptions, anonymousFilter, authnFilter } from "./filter.ts";
 export { type ClaimHeaders, IdentityHeaders, subjectHeader } from "./identity-headers.ts";
+export { type IntrospectionOptions, Introspector } from "./introspector.ts";
 export type { IssuerOptions } from "./issuer.ts";
 export { KeyFileError, parseKeyFile } from "./key-file.ts";
 export { type ApiKeysOptions, type ApiKeyView, KeyRing } from "./key-ring.ts";

@@ -3,6 +3,7 @@ import { Code, type Principal, RpcError } from "#rpc";
 import type { IssuerOptions } from "./issuer.ts";
 import type { KeySource } from "./key-source.ts";
 import { expiredToken, invalidToken } from "./refusal.ts";
+import { scopesOf } from "./scopes.ts";
 
 /** A provider and its keys. */
 export interface TrustedIssuer {
@@ -44,6 +45,17 @@ export async function verifyToken(token: string, issuers: readonly TrustedIssuer
     }
   }
   throw fault ?? invalidToken("the token is not from a trusted issuer");
+}
+
+/** Whether a token says that it is from one of these. */
+export function isIssuedBy(token: string, issuers: readonly TrustedIssuer[]): boolean {
+  if (token.length > maxTokenBytes || !compact.test(token)) return false;
+  try {
+    const { iss } = decodeJwt(token);
+    return issuers.some(({ options }) => options.issuer === iss);
+  } catch {
+    return false;
+  }
 }
 
 async function verifyBy(issuer: TrustedIssuer, token: string, { header }: Decoded): Promise<Verified> {
@@ -126,10 +138,4 @@ function principalOf(claims: JWTPayload, options: IssuerOptions): Principal {
     claims,
     expiresAt: claims.exp === undefined ? undefined : claims.exp * 1000 + options.skewMs,
   };
-}
-
-/** A text with blanks between (RFC 8693 4.2), or a list. */
-function scopesOf(claim: unknown): readonly string[] {
-  if (typeof claim === "string") return claim.split(" ").filter((scope) => scope !== "");
-  return Array.isArray(claim) ? claim.filter((scope) => typeof scope === "string") : [];
 }

@@ -7,6 +7,7 @@ import { stringify } from "yaml";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import { type TempFolder, tempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
+import { type IntrospectionServer, startIntrospectionServer } from "./support/introspection-server.ts";
 import { type KeyServer, startKeyServer } from "./support/key-server.ts";
 import { audience, issuer, makeKey, type SigningKey } from "./support/tokens.ts";
 
@@ -15,6 +16,7 @@ const proto = `syntax = "proto3"; package t; service T { rpc M(R) returns (R); }
 
 let upstream: http.Server;
 let keyServer: KeyServer;
+let introspection: IntrospectionServer;
 let signing: SigningKey;
 let files: TempFolder;
 let world: TestGateway;
@@ -40,6 +42,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
   signing = await makeKey("es");
   keyServer = await startKeyServer([signing]);
+  introspection = await startIntrospectionServer({ active: true, sub: "robot", plan: "gold" });
   files = await tempFolder({ "keys.yaml": keyFile(initial) });
   world = await testGateway(
     { "t.proto": proto },
@@ -57,11 +60,20 @@ beforeAll(async () => {
             forward: { "x-user": "sub", "x-groups": "groups" },
           },
         },
+        introspection: {
+          remote: {
+            endpoint: introspection.url,
+            client: { id: "gateway", secret: "very secret" },
+            audiences: "any",
+            forward: { "x-plan": "plan" },
+          },
+        },
         keys: { partners: { file: `${files.dir}/keys.yaml`, forward: { "x-tenant": "tenant" } } },
       },
       routes: [
         { match: "*", to: "grpc", auth: { any: ["partners"], scopes: ["write"] } },
         { match: "GET /both", to: "web", auth: {} },
+        { match: "GET /remote", to: "web", auth: { any: ["remote"] } },
         { match: "GET /keys", to: "web", auth: { any: ["partners"] } },
         { match: "GET /maybe", to: "web", auth: { optional: true } },
         { match: "GET /forwarding", to: "web", auth: { forwardCredentials: true } },
@@ -74,6 +86,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await files[Symbol.asyncDispose]();
   await keyServer[Symbol.asyncDispose]();
+  await introspection[Symbol.asyncDispose]();
   await new Promise((resolve) => {
     upstream.close(resolve);
     upstream.closeAllConnections();
@@ -136,6 +149,20 @@ test("a token in the query is none", async () => {
   expect(await get(`/both?access_token=${await signing.sign()}`)).toMatchObject({
     reason: "credentials_missing",
   });
+});
+
+test("an opaque token is asked about, and ends at the gateway", async () => {
+  const { body } = await get("/remote", { authorization: "Bearer opaque", "x-plan": "platinum" });
+  expect(body).toMatchObject({ "x-dragoman-subject": "robot", "x-plan": "gold" });
+  expect(body).not.toHaveProperty("authorization");
+  expect(await get("/remote", await bearer())).toMatchObject({ status: 401, reason: "credentials_invalid" });
+  introspection.answer((response) => response.writeHead(500).end());
+  expect(await get("/remote", { authorization: "Bearer another" })).toMatchObject({
+    status: 503,
+    reason: "introspection_unavailable",
+  });
+  expect(await (await fetch(`${world.admin}/api/config`)).text()).not.toContain("very secret");
+  expect(world.log.join("\n")).not.toMatch(/very secret|opaque|another/);
 });
 
 test("gRPC-shaped calls are refused with UNAUTHENTICATED", async () => {

@@ -38,6 +38,7 @@ export function authenticator(
   const keys = new KeySource(options, createLogger({ write: (line) => log.push(line) }), more.now);
   const authn: AuthnOptions = {
     issuers: [{ options, keys }],
+    introspectors: [],
     keyRings: [],
     keyHeaders: [],
     cache: new TokenCache(),
