@@ -4,6 +4,7 @@ import { didYouMean } from "#config";
 import { packageRoot } from "#schema";
 import { callCommand } from "./call.ts";
 import { checkCommand } from "./check.ts";
+import { hashPasswordCommand } from "./hash-password.ts";
 import { routesCommand } from "./routes.ts";
 import { serveCommand } from "./serve.ts";
 import { type Command, type ExitCode, type Terminal, UsageError } from "./terminal.ts";
@@ -15,10 +16,11 @@ const commands: Readonly<Record<string, Command>> = {
   check: checkCommand,
   routes: routesCommand,
   call: callCommand,
+  "hash-password": hashPasswordCommand,
 };
 
 function help(): string {
-  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(8)}${summary}`);
+  const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(15)}${summary}`);
   return `dragoman: an API gateway from JSON, WebSocket and gRPC to gRPC\n\n${list.join("\n")}\n\n\`dragoman COMMAND --help\` tells more.\n`;
 }
 

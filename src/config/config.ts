@@ -1,4 +1,5 @@
 import type { ApiKeysConfig, IssuerConfig } from "./auth-schema.ts";
+import type { BasicConfig } from "./basic-schema.ts";
 import type { ExpressionText } from "./expression-text.ts";
 import { type ExternalConfig, externalOf } from "./external-schema.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
@@ -121,6 +122,7 @@ export interface Config {
   readonly issuers: ReadonlyMap<string, DeepReadonly<IssuerConfig>>;
   readonly apiKeys: ReadonlyMap<string, DeepReadonly<ApiKeysConfig>>;
   readonly introspection: ReadonlyMap<string, IntrospectionConfig>;
+  readonly basic: ReadonlyMap<string, DeepReadonly<BasicConfig>>;
   /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
   readonly providers: readonly string[];
   readonly limits: ReadonlyMap<string, LimitConfig>;
@@ -192,7 +194,15 @@ export function normalizeConfig(
     introspection: new Map(
       Object.entries(parsed.auth.introspection).map(([name, value]) => [name, introspectionOf(value)]),
     ),
-    providers: [parsed.auth.issuers, parsed.auth.keys, parsed.auth.introspection].flatMap(Object.keys),
+    basic: new Map(
+      Object.entries(parsed.auth.basic).map(([name, value]) => [
+        name,
+        { ...value, file: resolve(value.file) },
+      ]),
+    ),
+    providers: [parsed.auth.issuers, parsed.auth.keys, parsed.auth.introspection, parsed.auth.basic].flatMap(
+      (each) => Object.keys(each),
+    ),
     limits: new Map(
       Object.entries(parsed.limits).map(([name, limit]) => [
         name,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { apiKeysSchema, issuerSchema } from "./auth-schema.ts";
+import { basicSchema } from "./basic-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
 import { introspectionSchema } from "./introspection-schema.ts";
@@ -270,6 +271,7 @@ export const configSchema = z.strictObject({
       issuers: z.record(name, issuerSchema).default({}),
       keys: z.record(name, apiKeysSchema).default({}),
       introspection: z.record(name, introspectionSchema).default({}),
+      basic: z.record(name, basicSchema).default({}),
       external: z.record(name, externalSchema).default({}),
     })
     .prefault({}),

@@ -1,6 +1,6 @@
 import type { Context, Peer } from "#rpc";
 import type { RequestHead } from "./exchange.ts";
-import { field } from "./fields.ts";
+import { field, fieldValues } from "./fields.ts";
 import { clientPeer, type TrustsPeer } from "./peer.ts";
 import { isRequestId, nextRequestId } from "./request-id.ts";
 
@@ -20,6 +20,7 @@ export function newContext(arrival: Arrival, protocol: string, route: string, tr
     requestId: given !== undefined && isRequestId(given) ? given : nextRequestId(),
     protocol,
     peer: clientPeer(peer, head.fields, trusts),
+    secure: isSecure(arrival, trusts),
     httpMethod: head.method,
     httpPath: query < 0 ? head.target : head.target.slice(0, query),
     route,
@@ -32,4 +33,11 @@ export function newContext(arrival: Arrival, protocol: string, route: string, tr
     queuedMs: 0,
     upstreamMs: undefined,
   };
+}
+
+/** A trusted proxy knows better how its client speaks; the last one that said so is the one that is trusted. */
+function isSecure({ head, peer }: Arrival, trusts: TrustsPeer): boolean {
+  if (!trusts(peer.address)) return head.scheme === "https";
+  const said = fieldValues(head.fields, "x-forwarded-proto").at(-1)?.split(",").at(-1)?.trim().toLowerCase();
+  return (said ?? head.scheme) === "https";
 }

@@ -1,3 +1,4 @@
+export { hashPassword } from "#filter/authn";
 export { type Gateway, type GatewayOptions, startGateway } from "./gateway.ts";
 export { type Plan, planGateway } from "./plan.ts";
 export { StartError } from "./start-error.ts";

@@ -10,6 +10,7 @@ import {
   KeySource,
   TokenCache,
   type TrustedIssuer,
+  UserList,
 } from "#filter/authn";
 import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
 import { TimingWheel } from "#filter/deadline";
@@ -56,6 +57,7 @@ export class LiveState {
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #keyRings = new Map<string, Kept<KeyRing>>();
   readonly #introspectors = new Map<string, Kept<Introspector>>();
+  readonly #userLists = new Map<string, Kept<UserList>>();
   #identity = new IdentityHeaders();
   readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
@@ -118,14 +120,17 @@ export class LiveState {
       (options) => new Introspector(options, this.#logger),
       () => {},
     );
-    this.#identity = new IdentityHeaders(
-      new Map(
-        [...config.issuers, ...config.apiKeys, ...config.introspection].map(([name, { forward }]) => [
-          name,
-          forward,
-        ]),
+    keep(
+      this.#userLists,
+      [...config.basic].map(
+        ([name, { file, realm, insecure }]) => [name, { name, file, realm, insecure }] as const,
       ),
+      (options) => new UserList(options, this.#logger),
+      (list) => list.close(),
     );
+    const { issuers: byIssuer, apiKeys, introspection, basic } = config;
+    const providers = [...byIssuer, ...apiKeys, ...introspection, ...basic];
+    this.#identity = new IdentityHeaders(new Map(providers.map(([name, { forward }]) => [name, forward])));
   }
 
   upstream(name: string): LiveUpstream {
@@ -173,6 +178,11 @@ export class LiveState {
       .map((name) => found(this.#introspectors, name));
   }
 
+  /** Those of these providers that have users with passwords. */
+  userLists(providers: readonly string[]): readonly UserList[] {
+    return providers.filter((name) => this.#userLists.has(name)).map((name) => found(this.#userLists, name));
+  }
+
   /** The headers that API keys come in, of all providers. */
   get keyHeaders(): readonly string[] {
     return [...this.#keyRings.values()].map(({ value }) => value.options.header);
@@ -207,6 +217,7 @@ export class LiveState {
     for (const { value } of this.#externals.values()) value.authorizer.close();
     this.#limits.close();
     for (const { value } of this.#keyRings.values()) value.close();
+    for (const { value } of this.#userLists.values()) value.close();
     this.#shedding?.delay.close();
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),

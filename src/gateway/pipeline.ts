@@ -94,6 +94,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
         issuers: live.issuers(access.providers),
         introspectors: live.introspectors(access.providers),
         keyRings: live.keyRings(access.providers),
+        userLists: live.userLists(access.providers),
         keyHeaders: live.keyHeaders,
         cache: live.tokenCache(access.providers),
         identity: live.identity,

@@ -1,9 +1,9 @@
 import { accessSync, constants, readFileSync } from "node:fs";
 import type { Config } from "#config";
-import { KeyFileError, parseKeyFile } from "#filter/authn";
+import { CredentialFileError, parseKeyFile, parseUserFile } from "#filter/authn";
 import type { Problem } from "#schema";
 
-/** The files that a configuration names and that cannot be read now; those of API keys with what is wrong in them. */
+/** The files that a configuration names and that cannot be read now; those of API keys and users with what is wrong in them. */
 export function unreadableFiles(config: Config): Problem[] {
   const problems: Problem[] = [];
   const check = (key: string, file: string | undefined): void => {
@@ -21,7 +21,11 @@ export function unreadableFiles(config: Config): Problem[] {
   }
   for (const [name, { file }] of config.apiKeys) {
     check(`auth.keys.${name}.file`, file);
-    if (isReadable(file)) problems.push(...keyFileProblems(file));
+    if (isReadable(file)) problems.push(...faultsOf(file, parseKeyFile));
+  }
+  for (const [name, { file }] of config.basic) {
+    check(`auth.basic.${name}.file`, file);
+    if (isReadable(file)) problems.push(...faultsOf(file, parseUserFile));
   }
   if (config.store.kind === "redis") check("store.ca", config.store.tls?.ca);
   for (const upstream of config.upstreams.values()) {
@@ -43,12 +47,12 @@ function isReadable(file: string): boolean {
   }
 }
 
-function keyFileProblems(file: string): Problem[] {
+function faultsOf(file: string, parse: (text: string) => unknown): Problem[] {
   try {
-    parseKeyFile(readFileSync(file, "utf8"));
+    parse(readFileSync(file, "utf8"));
     return [];
   } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
+    if (!(error instanceof CredentialFileError)) throw error;
     return error.faults.map((fault) => ({ severity: "error", file, ...fault }));
   }
 }

@@ -28,6 +28,8 @@ export interface Context {
   /** How the client speaks: `rest`, `websocket`, `grpc`. */
   readonly protocol: string;
   readonly peer: Peer;
+  /** The client speaks TLS: to the gateway, or to a trusted proxy that says so. */
+  readonly secure?: boolean;
   /** As sent by the client: `GET`, `POST`; for the log. */
   readonly httpMethod: string;
   /** The raw path without its query, for the log; never used for routing again. */

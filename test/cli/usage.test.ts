@@ -8,7 +8,7 @@ import { tempFolder } from "../support/temp-folder.ts";
 import { dragoman } from "./support/dragoman.ts";
 
 const { version } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
-const commands = ["up", "serve", "check", "routes", "call"];
+const commands = ["up", "serve", "check", "routes", "call", "hash-password"];
 
 test("help lists every command, and goes where it was asked for", async () => {
   for (const [args, code] of [
@@ -99,4 +99,12 @@ test("wrong usage ends the process with 2", async () => {
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).not.toMatch(/^ +at /m);
   }
+});
+
+test("hash-password makes of a password what a file of users keeps", async () => {
+  const { code, stdout } = await dragoman(["hash-password"], { stdin: "secret word\nmore\n" });
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^\$scrypt\$ln=15,r=8,p=3\$[\w+/]{22}\$[\w+/]{43}\n$/);
+  expect(await dragoman(["hash-password"], { stdin: "\n" })).toMatchObject({ code: 1, stdout: "" });
+  expect(await dragoman(["hash-password", "secret"])).toMatchObject({ code: 2, stdout: "" });
 });

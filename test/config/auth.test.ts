@@ -22,6 +22,7 @@ test.each([
     "introspection for any audience",
     '{ introspection: { i: { endpoint: "http://127.0.0.1:1/i", client: { id: a, secret: b, method: post }, audiences: any } } }',
   ],
+  ["users", '{ basic: { desk: { file: u.yaml, realm: "The shop", insecure: true } } }'],
   ["API keys", "{ keys: { k: { file: k.yaml, forward: { x-tenant: tenant } } } }"],
 ])("%s is accepted", (_name, auth) => {
   expect(parse(auth).problems).toEqual([]);
@@ -76,6 +77,7 @@ test.each([
     '{ issuers: { i: { issuer: x, jwks: k, audiences: [a] } }, introspection: { i: { endpoint: "https://id.test/i", client: { id: a, secret: b }, audiences: [a] } } }',
     /named i too/,
   ],
+  ["a realm that ends early", "{ basic: { desk: { file: u, realm: 'a\"b' } } }", /without quotes/],
   [
     "one name twice",
     "{ issuers: { k: { issuer: x, jwks: k, audiences: [a] } }, keys: { k: { file: k } } }",

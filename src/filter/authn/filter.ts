@@ -1,10 +1,12 @@
 import { type Call, type Filter, guard, type Principal } from "#rpc";
+import { authorizationOf } from "./authorization.ts";
 import { bearerCheck } from "./bearer.ts";
 import type { IdentityHeaders } from "./identity-headers.ts";
 import type { Introspector } from "./introspector.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { ambiguousCredentials, invalidKey, invalidToken, missingCredentials } from "./refusal.ts";
+import { ambiguousCredentials, invalidCredentials, invalidKey, missingCredentials } from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
+import type { BasicCredentials, UserList } from "./user-list.ts";
 import type { TrustedIssuer } from "./verify.ts";
 
 /** For methods that anybody may call: drops claims of identity, and passes credentials on to whoever wants them. */
@@ -17,6 +19,7 @@ export interface AuthnOptions {
   readonly issuers: readonly TrustedIssuer[];
   readonly introspectors: readonly Introspector[];
   readonly keyRings: readonly KeyRing[];
+  readonly userLists: readonly UserList[];
   /** Every header that API keys come in, of other providers too: none of them is for the upstream. */
   readonly keyHeaders: readonly string[];
   /** Shared by all methods whose providers are the same. */
@@ -29,17 +32,21 @@ export interface AuthnOptions {
 }
 
 /**
- * Establishes who calls by a bearer token (RFC 6750) or an API key. Unless they are forwarded the credentials end here;
+ * Establishes who calls by a bearer token (RFC 6750), an API key or a password (RFC 7617). Unless they are forwarded the credentials end here;
  * the upstream hears who calls.
  */
 export function authnFilter(options: AuthnOptions): Filter {
-  const { issuers, introspectors, keyRings, identity, optional } = options;
-  const takesTokens = issuers.length + introspectors.length > 0;
+  const { issuers, introspectors, keyRings, userLists, identity, optional } = options;
+  const taken = { bearer: issuers.length + introspectors.length > 0, basic: userLists.length > 0 };
   const byToken = bearerCheck(options);
-  const challenge = [
-    ...(takesTokens ? ["Bearer"] : []),
+  const safeChallenge = [
+    ...(taken.bearer ? ["Bearer"] : []),
     ...new Set(keyRings.map(({ options: { header } }) => `ApiKey header="${header}"`)),
-  ].join(", ");
+  ];
+  const basicChallenges = (lists: readonly UserList[]): string =>
+    [...safeChallenge, ...new Set(lists.map(({ options: { realm } }) => basicChallenge(realm)))].join(", ");
+  const insecureLists = userLists.filter((list) => list.options.insecure);
+  const challenges = { secure: basicChallenges(userLists), insecure: basicChallenges(insecureLists) };
   const credentialHeaders = options.forwardCredentials ? [] : ["authorization", ...options.keyHeaders];
   const headers = new Set(keyRings.map((ring) => ring.options.header));
   const rings = [...headers].map(
@@ -53,7 +60,15 @@ export function authnFilter(options: AuthnOptions): Filter {
     if (principal !== undefined) identity.tell(header, principal);
     call.context.principal = principal;
   };
-  const byKey = (key: string, candidates: readonly KeyRing[]): Principal => {
+  const byPassword = (credentials: BasicCredentials, lists: readonly UserList[], challenge: string) => {
+    const now = Date.now();
+    for (const list of lists) {
+      const known = list.known(credentials, now);
+      if (known !== undefined) return known;
+    }
+    return checkPassword(credentials, lists, challenge);
+  };
+  const byKey = (key: string, candidates: readonly KeyRing[], challenge: string): Principal => {
     let expired = false;
     for (const ring of candidates) {
       const outcome = ring.find(key, Date.now());
@@ -63,21 +78,26 @@ export function authnFilter(options: AuthnOptions): Filter {
     throw invalidKey(expired, challenge);
   };
   const identify = (call: Call): Principal | Promise<Principal> | undefined => {
-    const token = takesTokens ? bearerToken(call) : undefined;
+    const secure = call.context.secure === true;
+    const challenge = secure ? challenges.secure : challenges.insecure;
+    const authorization = authorizationOf(call, taken, challenge);
+    const shown = authorization?.kind === "other" ? undefined : authorization;
     let key: string | undefined;
     let candidates: readonly KeyRing[] = [];
     for (const [name, own] of rings) {
       const given = call.header.getAll(name);
       const [only] = given;
       if (only === undefined) continue;
-      if (given.length > 1 || key !== undefined || token !== undefined) throw ambiguousCredentials(challenge);
+      if (given.length > 1 || key !== undefined || shown !== undefined) throw ambiguousCredentials(challenge);
       key = only;
       candidates = own;
     }
-    if (token !== undefined) return byToken(token, call.context.peer);
-    if (key !== undefined) return byKey(key, candidates);
+    if (shown?.kind === "bearer") return byToken(shown.token, call.context.peer);
+    if (shown?.kind === "basic")
+      return byPassword(shown.credentials, secure ? userLists : insecureLists, challenge);
+    if (key !== undefined) return byKey(key, candidates, challenge);
     // What was meant as credentials, by whatever scheme, does not pass as none.
-    if (optional && !(takesTokens && call.header.has("authorization"))) return undefined;
+    if (optional && authorization === undefined) return undefined;
     throw missingCredentials(challenge);
   };
 
@@ -89,13 +109,20 @@ export function authnFilter(options: AuthnOptions): Filter {
   });
 }
 
-/** Undefined where none was sent; credentials of another scheme are none. @throws RpcError */
-function bearerToken(call: Call): string | undefined {
-  const given = call.header.getAll("authorization");
-  const [only] = given;
-  if (only === undefined) return undefined;
-  if (given.length > 1) throw invalidToken("more than one authorization was sent");
-  const token = /^bearer +(\S+)$/i.exec(only)?.[1];
-  if (token === undefined && /^bearer\b/i.test(only)) throw invalidToken("the token is malformed");
-  return token;
+async function checkPassword(
+  credentials: BasicCredentials,
+  lists: readonly UserList[],
+  challenge: string,
+): Promise<Principal> {
+  if (lists.length === 0) throw invalidCredentials("passwords are taken over TLS alone", challenge);
+  for (const list of lists) {
+    const principal = await list.check(credentials);
+    if (principal !== undefined) return principal;
+  }
+  throw invalidCredentials("the user's name or the password is wrong", challenge);
+}
+
+/** By RFC 7617 2.1: names and passwords are in UTF-8. */
+function basicChallenge(realm: string): string {
+  return `Basic realm="${realm}", charset="UTF-8"`;
 }

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync, type StatWatcher, unwatchFile, watchFile } from "node:fs";
 import type { Principal } from "#rpc";
 import type { Logger } from "#telemetry";
 import { type HashedKey, parseKeyFile } from "./key-file.ts";
+import { readContent, watchContent } from "./watched-file.ts";
 
 /** Where API keys are, as parsed from the configuration. */
 export interface ApiKeysOptions {
@@ -34,8 +34,6 @@ interface RingKey extends HashedKey {
 }
 
 const maxKeyLength = 512;
-/** Between two looks at the file, in milliseconds. */
-const lookMs = 500;
 
 /**
  * The API keys of one file. The file is looked at again and again; when it has changed the keys are swapped as a whole,
@@ -45,18 +43,15 @@ export class KeyRing {
   readonly options: ApiKeysOptions;
   readonly #logger: Logger;
   readonly #lastUsed = new Map<string, number>();
-  readonly #watcher: StatWatcher;
-  readonly #onChange = (): void => this.#reload();
+  readonly #stop: () => void;
   #keys: ReadonlyMap<string, RingKey>;
 
-  /** @throws KeyFileError, or what reading the file fails with */
+  /** @throws CredentialFileError, or what reading the file fails with */
   constructor(options: ApiKeysOptions, logger: Logger) {
     this.options = options;
     this.#logger = logger;
     this.#keys = this.#read();
-    // By looking at it instead of by events: those do not come for files that are mounted, or swapped by links.
-    this.#watcher = watchFile(options.file, { interval: lookMs, persistent: false }, this.#onChange);
-    this.#watcher.unref();
+    this.#stop = watchContent(options.file, () => this.#reload());
   }
 
   /**
@@ -86,13 +81,13 @@ export class KeyRing {
   }
 
   close(): void {
-    unwatchFile(this.options.file, this.#onChange);
+    this.#stop();
   }
 
   #read(): ReadonlyMap<string, RingKey> {
     const { name, file } = this.options;
     return new Map(
-      parseKeyFile(readFileSync(file, "utf8")).map((key) => {
+      parseKeyFile(readContent(file)).map((key) => {
         const { consumer, scopes, claims, expiresAt } = key;
         const principal = { subject: consumer, provider: name, scopes, claims, expiresAt };
         return [key.hash.toString("hex"), { ...key, principal }];

@@ -1,10 +1,10 @@
 import { Code, RpcError } from "#rpc";
 
-/** @param challenge what a caller may authenticate with (RFC 9110 11.6.1) */
+/** @param challenge what a caller may authenticate with (RFC 9110 11.6.1); empty where that is nothing here */
 export function missingCredentials(challenge: string): RpcError {
   return new RpcError(Code.UNAUTHENTICATED, "credentials are required", {
     reason: "credentials_missing",
-    challenge,
+    ...(challenge === "" ? {} : { challenge }),
   });
 }
 
@@ -28,7 +28,15 @@ export function expiredToken(): RpcError {
 export function ambiguousCredentials(challenge: string): RpcError {
   return new RpcError(Code.UNAUTHENTICATED, "more than one credential was sent", {
     reason: "credentials_invalid",
-    challenge,
+    ...(challenge === "" ? {} : { challenge }),
+  });
+}
+
+/** Credentials that are not those of a token: a name, a password, a certificate. */
+export function invalidCredentials(message: string, challenge: string): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, message, {
+    reason: "credentials_invalid",
+    ...(challenge === "" ? {} : { challenge }),
   });
 }
 

@@ -16,6 +16,8 @@ export interface WebSocketCallOptions {
   readonly captures: readonly string[];
   /** Sent as a subprotocol. */
   readonly token: string | undefined;
+  /** Sent as a cookie. */
+  readonly cookie: string | undefined;
   readonly context: Context;
 }
 
@@ -51,11 +53,12 @@ export function framedCall(options: WebSocketCallOptions, fields: Fields): Call 
   return { ...base, kind: "unary", request, show: (response) => session.show(response) };
 }
 
-function baseOf({ upgrade, session, route, token, context }: WebSocketCallOptions, fields: Fields): CallBase {
+function baseOf(options: WebSocketCallOptions, fields: Fields): CallBase {
+  const { upgrade, session, route, context } = options;
   const header = requestMetadata(fields);
-  if (token !== undefined && field(fields, "authorization") === undefined) {
-    header.set("authorization", `Bearer ${token}`);
-  }
+  // A token that a page sent beside another is not passed over: who has two must be told. Cookies come by themselves.
+  const token = options.token ?? (header.has("authorization") ? undefined : options.cookie);
+  if (token !== undefined) header.append("authorization", `Bearer ${token}`);
   forwardedMetadata(header, upgrade, context);
   const deadline = requestDeadline({ ...upgrade.head, fields });
   return { method: route.served.method, header, deadline, signal: session.signal, context };

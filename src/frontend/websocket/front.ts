@@ -126,8 +126,7 @@ export class WebSocketFront {
     const session = new Session(subprotocol, settings, accept);
     const cookie =
       settings.tokenCookie === undefined ? undefined : tokenCookie(upgrade.head, settings.tokenCookie, cors);
-    const token = negotiated.token ?? cookie;
-    const options = { upgrade, session, route, captures, token, context };
+    const options = { upgrade, session, route, captures, token: negotiated.token, cookie, context };
     if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
     const call = webSocketCall(options);
     return () => this.#run(session, call, route);

@@ -4,6 +4,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { hashPassword } from "#filter/authn";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import { type TempFolder, tempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
@@ -43,7 +44,8 @@ beforeAll(async () => {
   signing = await makeKey("es");
   keyServer = await startKeyServer([signing]);
   introspection = await startIntrospectionServer({ active: true, sub: "robot", plan: "gold" });
-  files = await tempFolder({ "keys.yaml": keyFile(initial) });
+  const users = { ann: { password: await hashPassword("secret word"), claims: { tenant: "t2" } } };
+  files = await tempFolder({ "keys.yaml": keyFile(initial), "users.yaml": stringify({ users }) });
   world = await testGateway(
     { "t.proto": proto },
     {
@@ -68,11 +70,15 @@ beforeAll(async () => {
             forward: { "x-plan": "plan" },
           },
         },
+        basic: {
+          desk: { file: `${files.dir}/users.yaml`, realm: "shop", forward: { "x-tenant": "tenant" } },
+        },
         keys: { partners: { file: `${files.dir}/keys.yaml`, forward: { "x-tenant": "tenant" } } },
       },
       routes: [
         { match: "*", to: "grpc", auth: { any: ["partners"], scopes: ["write"] } },
         { match: "GET /both", to: "web", auth: {} },
+        { match: "GET /desk", to: "web", auth: { any: ["desk"] } },
         { match: "GET /remote", to: "web", auth: { any: ["remote"] } },
         { match: "GET /keys", to: "web", auth: { any: ["partners"] } },
         { match: "GET /maybe", to: "web", auth: { optional: true } },
@@ -149,6 +155,24 @@ test("a token in the query is none", async () => {
   expect(await get(`/both?access_token=${await signing.sign()}`)).toMatchObject({
     reason: "credentials_missing",
   });
+});
+
+test("a password is taken over TLS, and asked for there alone", async () => {
+  using client = world.connect();
+  const authorization = `Basic ${Buffer.from("ann:secret word").toString("base64")}`;
+  const { status, text } = await client.request({ path: "/desk", headers: { authorization } });
+  expect(status).toBe(200);
+  expect(JSON.parse(text)).toMatchObject({ "x-dragoman-subject": "ann", "x-tenant": "t2" });
+  expect(JSON.parse(text)).not.toHaveProperty("authorization");
+  const { headers } = await client.request({ path: "/desk" });
+  expect(headers).toMatchObject({
+    ":status": 401,
+    "www-authenticate": 'Basic realm="shop", charset="UTF-8"',
+    "x-dragoman-reason": "credentials_missing",
+  });
+  for (const header of [{ authorization, "x-forwarded-proto": "https" }, {}]) {
+    expect(await get("/desk", header)).toMatchObject({ status: 401, challenge: null });
+  }
 });
 
 test("an opaque token is asked about, and ends at the gateway", async () => {

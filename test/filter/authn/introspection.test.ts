@@ -66,6 +66,7 @@ function asker(over: Partial<IntrospectionOptions> = {}): Asker {
     issuers: [],
     introspectors: [introspector],
     keyRings: [],
+    userLists: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),

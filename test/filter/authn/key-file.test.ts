@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { KeyFileError, parseKeyFile } from "#filter/authn";
+import { CredentialFileError, parseKeyFile } from "#filter/authn";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -44,7 +44,7 @@ test.each<[string, string, string]>([
   ],
 ])("a file with %s is refused with the place, and without what stands there", (_name, text, message) => {
   const read = (): unknown => parseKeyFile(text);
-  expect(read).toThrow(KeyFileError);
+  expect(read).toThrow(CredentialFileError);
   expect(read).toThrow(message);
   expect(read).not.toThrow("top-secret");
 });

@@ -234,9 +234,13 @@ test("a token in a cookie counts where that is configured, for pages that may se
       defaults: { cors: { origins: ["https://shop.test"], credentials } },
       routes: [{ match: "*", auth: {} }],
     });
-  const outcome = async (at: TestGateway, headers: Readonly<Record<string, string>>): Promise<unknown> => {
+  const outcome = async (
+    at: TestGateway,
+    headers: Readonly<Record<string, string>>,
+    protocols?: string[],
+  ): Promise<unknown> => {
     try {
-      const { socket } = await talk(at, { headers });
+      const { socket } = await talk(at, { headers }, protocols);
       socket.close();
       return 101;
     } catch (status) {
@@ -256,6 +260,9 @@ test("a token in a cookie counts where that is configured, for pages that may se
     expect(await outcome(at, { cookie: `Session=${token}` })).toBe(401);
     expect(await outcome(at, { cookie, authorization: "Bearer planted" })).toBe(401);
     expect(at.log.join()).not.toContain(token);
+    const header = { authorization: `Bearer ${token}` };
+    expect(await outcome(at, header)).toBe(101);
+    expect(await outcome(at, header, ["dragoman.json", "dragoman.bearer", token]), "two tokens").toBe(401);
   }
   {
     await using at = await secured("session", true);

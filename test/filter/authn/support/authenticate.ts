@@ -40,6 +40,7 @@ export function authenticator(
     issuers: [{ options, keys }],
     introspectors: [],
     keyRings: [],
+    userLists: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),
