@@ -1,5 +1,6 @@
 import { createPublicKey } from "node:crypto";
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from "jose";
+import { hasRocaForm } from "./roca.ts";
 
 /** A public key that tokens may be signed with. */
 export interface VerificationKey {
@@ -93,7 +94,8 @@ function isStrongRsa(jwk: JWK): boolean {
     modulusLength >= minRsaBits &&
     modulusLength <= maxRsaBits &&
     publicExponent >= 65_537n &&
-    publicExponent < maxRsaExponent
+    publicExponent < maxRsaExponent &&
+    !hasRocaForm(BigInt(`0x${Buffer.from(jwk.n ?? "", "base64url").toString("hex")}`))
   );
 }
 
