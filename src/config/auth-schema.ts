@@ -81,5 +81,20 @@ export const apiKeysSchema = z
   })
   .describe("API keys, kept as hashes in a file.");
 
+export const authStartupSchema = z
+  .strictObject({
+    wait: z
+      .string()
+      .regex(durationPattern, "expected a duration such as 250ms, 5s or 1m")
+      .transform(parseDuration)
+      .prefault("0s")
+      .describe("How long the gateway waits for the keys of all issuers before it listens."),
+    withoutKeys: z
+      .enum(["unready", "ready"])
+      .default("unready")
+      .describe("Whether the gateway says that it is ready while an issuer's keys have never been seen."),
+  })
+  .describe("What happens until keys have been fetched for the first time.");
+
 export type IssuerConfig = z.output<typeof issuerSchema>;
 export type ApiKeysConfig = z.output<typeof apiKeysSchema>;

@@ -123,6 +123,8 @@ export interface Config {
   readonly apiKeys: ReadonlyMap<string, DeepReadonly<ApiKeysConfig>>;
   readonly introspection: ReadonlyMap<string, IntrospectionConfig>;
   readonly basic: ReadonlyMap<string, DeepReadonly<BasicConfig>>;
+  /** Milliseconds. */
+  readonly authStartup: Parsed["auth"]["startup"];
   /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
   readonly providers: readonly string[];
   readonly limits: ReadonlyMap<string, LimitConfig>;
@@ -200,6 +202,7 @@ export function normalizeConfig(
         { ...value, file: resolve(value.file) },
       ]),
     ),
+    authStartup: parsed.auth.startup,
     providers: [parsed.auth.issuers, parsed.auth.keys, parsed.auth.introspection, parsed.auth.basic].flatMap(
       (each) => Object.keys(each),
     ),

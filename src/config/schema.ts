@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { apiKeysSchema, issuerSchema } from "./auth-schema.ts";
+import { apiKeysSchema, authStartupSchema, issuerSchema } from "./auth-schema.ts";
 import { basicSchema } from "./basic-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
@@ -272,6 +272,7 @@ export const configSchema = z.strictObject({
       keys: z.record(name, apiKeysSchema).default({}),
       introspection: z.record(name, introspectionSchema).default({}),
       basic: z.record(name, basicSchema).default({}),
+      startup: authStartupSchema.prefault({}),
       external: z.record(name, externalSchema).default({}),
     })
     .prefault({}),

@@ -168,7 +168,8 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     if (!schemaKnown) reasons.push("the schema has not been loaded");
     const denies = [...current.limits.values()].some(({ onStoreDown }) => onStoreDown === "deny");
     if (denies && live.withoutStore) reasons.push("the shared store has not been reached");
-    for (const name of live.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
+    if (current.authStartup.withoutKeys === "unready")
+      for (const name of live.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
     return reasons;
   };
   const reload = async (next: Config): Promise<readonly Problem[]> => {
@@ -196,6 +197,8 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
 
   let listeners: Awaited<ReturnType<typeof openListeners>> | undefined;
   try {
+    // Who comes before the keys are there would be turned away.
+    if (config.authStartup.wait > 0) await live.keysKnown(config.authStartup.wait);
     listeners = await openListeners(config, options.stateDir, events, logger);
     const opened = listeners;
     observeGateway(meter, live, { connections: opened.connections, webSockets: () => webSockets.open });

@@ -208,6 +208,16 @@ export class LiveState {
     return cache;
   }
 
+  /** Resolves when the keys of all providers have been seen, or after so many milliseconds. */
+  async keysKnown(waitMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, waitMs);
+    });
+    await Promise.race([late, Promise.all([...this.#issuers.values()].map(({ value }) => value.keys.known))]);
+    clearTimeout(timer);
+  }
+
   /** The providers whose keys have never been seen. */
   get withoutKeys(): readonly string[] {
     return [...this.#issuers].filter(([, { value }]) => !value.keys.available).map(([name]) => name);

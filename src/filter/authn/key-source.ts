@@ -38,6 +38,11 @@ export class KeySource {
   #fetching: AbortController | undefined;
   #closed = false;
   readonly #now: () => number;
+  #tellKnown: () => void = () => {};
+  /** Resolves when keys were loaded for the first time, or nobody needs them any more. */
+  readonly known: Promise<void> = new Promise((resolve) => {
+    this.#tellKnown = resolve;
+  });
 
   /** @param now milliseconds, never going back; for tests */
   constructor(issuer: IssuerOptions, logger: Logger, now: () => number = () => performance.now()) {
@@ -75,6 +80,7 @@ export class KeySource {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#tellKnown();
     clearTimeout(this.#timer);
     this.#fetching?.abort();
     await this.#fetches.stop({ dropWaitingJobs: true }).catch(() => {});
@@ -111,6 +117,7 @@ export class KeySource {
     const at = this.#now();
     const thumbprints = new Set(keys.map(({ thumbprint }) => thumbprint));
     this.#loaded = { keys, thumbprints, at, freshUntil: at + fresh };
+    this.#tellKnown();
     this.#schedule(fresh * (0.7 + Math.random() * 0.1));
   }
 
