@@ -111,7 +111,9 @@ function overloaded(
     const on = targetType === undefined ? "" : ` on ${typeName(targetType)}`;
     return checker.report(expr, `${written} does not take (${types.map(typeName).join(", ")})${on}`);
   }
-  if (parsesArgument.has(name)) checkConstants(checker, expr, target, args);
+  if (name === "matches" && constantText(args.at(-1)) === undefined)
+    checker.report(expr, "a pattern must be written out, so that no caller can choose one that is slow");
+  else if (parsesArgument.has(name)) checkConstants(checker, expr, target, args);
   return fitting.reduce<Type | undefined>((type, { result }) => either(type, result), undefined) ?? DYN;
 }
 

@@ -1,6 +1,7 @@
 import { type CelEnv, CelScalar, type CelType, celEnv, mapType } from "@bufbuild/cel";
 import { createRegistry, type DescEnum, type DescMessage, type Registry } from "@bufbuild/protobuf";
 import { bounded } from "./budget.ts";
+import { patterns } from "./patterns.ts";
 import { variables } from "./variables.ts";
 
 const { DYN, STRING } = CelScalar;
@@ -24,12 +25,12 @@ const byInput = new WeakMap<DescMessage, Environment>();
 /** Where expressions are evaluated that may name the types within a message; within none for those without input. */
 export function environment(input: DescMessage | undefined): Environment {
   if (input === undefined) {
-    plain ??= celEnv({ variables: declared, funcs: [bounded] });
+    plain ??= celEnv({ variables: declared, funcs: [bounded], re2: patterns });
     return plain;
   }
   let own = byInput.get(input);
   if (own === undefined) {
-    own = celEnv({ variables: declared, funcs: [bounded], registry: typesWithin(input) });
+    own = celEnv({ variables: declared, funcs: [bounded], re2: patterns, registry: typesWithin(input) });
     byInput.set(input, own);
   }
   return own;

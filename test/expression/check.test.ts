@@ -61,6 +61,15 @@ const table: readonly (readonly [text: string, message: string, offset?: number]
   ["input.main == shop.v1.Lime{}", "there is no message shop.v1.Lime in the request", 14],
   ["input.main == shop.v1.Line{product: 'a'}", "shop.v1.Line has no field product", 14],
   ["path.matches('(')", '"(" is no pattern'],
+  ["path.matches('(?=a)b')", '"(?=a)b" is no pattern'],
+  [
+    "path.matches(caller.sub)",
+    "a pattern must be written out, so that no caller can choose one that is slow",
+  ],
+  [
+    "path.matches('a' + path)",
+    "a pattern must be written out, so that no caller can choose one that is slow",
+  ],
   ["request.time < timestamp('yesterday')", '"yesterday" is no timestamp', 15],
   ["duration('long') == duration('1s')", '"long" is no duration'],
   ["caller.sub", "it is string, and must be bool"],

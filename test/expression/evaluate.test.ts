@@ -192,6 +192,13 @@ describe("what an evaluation looks at is bounded", () => {
     expect(() => run(text, { tenantId: "a".repeat(2_000_000) })).toThrow("looks at more than it may");
   });
 
+  test("a pattern takes time in proportion to the text, whatever the text is", () => {
+    // By backtracking, this would not end in the time of the universe.
+    const text = "input.tenant_id.matches('^(a+)+$')";
+    expect(run(text, { tenantId: "a".repeat(2000) })).toBe(true);
+    expect(run(text, { tenantId: `${"a".repeat(2000)}!` })).toBe(false);
+  });
+
   test("each evaluation begins anew", () => {
     const { program } = compileExpression("input.tags.all(t, t != 'x')", { result: "bool", input: type });
     const variables = new CallVariables(call(), { type, message: create(type, fromJson(type, many(4000))) });

@@ -3,6 +3,9 @@ import type { Metadata, Principal } from "#rpc";
 /** What the gateway tells upstreams of a caller; whatever clients send under this name is dropped. */
 export const subjectHeader = "x-dragoman-subject";
 
+/** No client has anything to say under such a name. */
+const ownPrefix = "x-dragoman-";
+
 /** Claims by the headers that tell them. */
 export type ClaimHeaders = Readonly<Record<string, string>>;
 
@@ -14,24 +17,25 @@ export class IdentityHeaders {
   /** @param byProvider for each provider what is told of its callers; names in lower case with dashes */
   constructor(byProvider: ReadonlyMap<string, ClaimHeaders> = new Map()) {
     this.#byProvider = new Map([...byProvider].map(([name, claims]) => [name, Object.entries(claims)]));
-    this.#names = new Set([
-      subjectHeader,
-      ...[...byProvider.values()].flatMap((claims) => Object.keys(claims)),
-    ]);
+    this.#names = new Set([...byProvider.values()].flatMap((claims) => Object.keys(claims)));
   }
 
-  /** Drops whatever a client claims to be, in the spellings that servers take for the same too. */
+  /** Drops whatever a client says in the gateway's name, in the spellings that servers take for the same too. */
   strip(header: Metadata): void {
     let forged: string[] | undefined;
     const { pairs } = header;
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i] as string;
-      if (name.startsWith("x") && this.#names.has(name.includes("_") ? name.replaceAll("_", "-") : name)) {
+      if (name.startsWith("x") && this.#isOwn(name.includes("_") ? name.replaceAll("_", "-") : name)) {
         forged ??= [];
         forged.push(name);
       }
     }
     for (const name of forged ?? []) header.delete(name);
+  }
+
+  #isOwn(name: string): boolean {
+    return name.startsWith(ownPrefix) || this.#names.has(name);
   }
 
   /** Says who calls; to be called on a header that was stripped. */

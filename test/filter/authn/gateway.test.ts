@@ -224,6 +224,27 @@ test("claims go on by the headers that are configured, which no client can set",
   expect(body).not.toHaveProperty("x-tenant");
 });
 
+test("where nobody is asked who he is, nobody can speak in the gateway's name either", async () => {
+  const { port } = upstream.address() as AddressInfo;
+  await using open = await testGateway(
+    { "t.proto": proto },
+    {
+      upstreams: { grpc: "grpc://127.0.0.1:1", web: `http://127.0.0.1:${port}` },
+      routes: [
+        { match: "*", to: "grpc" },
+        { match: "GET /open", to: "web" },
+      ],
+    },
+  );
+  const names = ["x-dragoman-subject", "X-Dragoman_Subject", "x_dragoman_subject", "x-dragoman-anything"];
+  const headers = Object.fromEntries([...names, "x-other"].map((name) => [name, "root"]));
+  const response = await fetch(`http://127.0.0.1:${open.gateway.httpPort}/open`, { headers });
+  const body: unknown = await response.json();
+  expect(Object.entries(body as object).filter(([, value]) => value === "root")).toEqual([
+    ["x-other", "root"],
+  ]);
+});
+
 test("what the gateway says of callers cannot be taken away by naming it in connection", async () => {
   const headers = { ...(await bearer()), connection: "close, x-user, x-dragoman-subject" };
   const text = await new Promise<string>((resolve, reject) => {
