@@ -87,12 +87,13 @@ export function checkReferences(config: Config): CheckProblem[] {
 }
 
 /** Providers of every kind share their names, by which routes and rules mean them. */
-function sameNames({ issuers, introspection, apiKeys, basic }: Config): CheckProblem[] {
+function sameNames({ issuers, introspection, apiKeys, basic, certificates }: Config): CheckProblem[] {
   const kinds = [
     { key: "issuers", one: "an issuer", names: issuers },
     { key: "introspection", one: "an introspection", names: introspection },
     { key: "keys", one: "a set of keys", names: apiKeys },
     { key: "basic", one: "a list of users", names: basic },
+    { key: "certificates", one: "a kind of certificates", names: certificates },
   ];
   const problems: CheckProblem[] = [];
   const taken = new Map<string, string>();

@@ -1,11 +1,10 @@
-import type { ApiKeysConfig, IssuerConfig } from "./auth-schema.ts";
-import type { BasicConfig } from "./basic-schema.ts";
+import type { DeepReadonly } from "./deep-readonly.ts";
 import type { ExpressionText } from "./expression-text.ts";
 import { type ExternalConfig, externalOf } from "./external-schema.ts";
 import { type HttpRuleConfig, httpRulesOf } from "./http-schema.ts";
-import { type IntrospectionConfig, introspectionOf } from "./introspection-schema.ts";
 import { type LimitConfig, limitOf } from "./limits-schema.ts";
 import { type StreamConfig, streamOf } from "./load-schema.ts";
+import { type ProvidersConfig, providersOf } from "./providers.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { type StoreConfig, storeOf } from "./store-schema.ts";
 import { type RouteStreamsConfig, routeStreamsOf } from "./streams-schema.ts";
@@ -16,12 +15,6 @@ import {
   type Transcoding,
 } from "./transcoding.ts";
 import { parseDuration } from "./units.ts";
-
-type DeepReadonly<T> = T extends (infer E)[]
-  ? readonly DeepReadonly<E>[]
-  : T extends object
-    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-    : T;
 
 /** An upstream that speaks gRPC. */
 export interface GrpcUpstream {
@@ -108,7 +101,7 @@ export interface RouteConfig {
 type Parsed = DeepReadonly<ParsedConfig>;
 
 /** The configuration, complete: defaults filled in, short forms spelled out, paths absolute. Never changed. */
-export interface Config {
+export interface Config extends ProvidersConfig {
   readonly listen: Parsed["listen"];
   readonly admin: Parsed["admin"];
   readonly schema: readonly (
@@ -119,14 +112,6 @@ export interface Config {
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /** Authorization services. */
   readonly externals: ReadonlyMap<string, ExternalConfig>;
-  readonly issuers: ReadonlyMap<string, DeepReadonly<IssuerConfig>>;
-  readonly apiKeys: ReadonlyMap<string, DeepReadonly<ApiKeysConfig>>;
-  readonly introspection: ReadonlyMap<string, IntrospectionConfig>;
-  readonly basic: ReadonlyMap<string, DeepReadonly<BasicConfig>>;
-  /** Milliseconds. */
-  readonly authStartup: Parsed["auth"]["startup"];
-  /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
-  readonly providers: readonly string[];
   readonly limits: ReadonlyMap<string, LimitConfig>;
   readonly store: StoreConfig;
   /** Milliseconds; undefined for never. */
@@ -181,31 +166,7 @@ export function normalizeConfig(
         ),
       ]),
     ),
-    issuers: new Map(
-      Object.entries(parsed.auth.issuers).map(([name, value]) => [
-        name,
-        { ...value, jwks: value.jwks === undefined || isUrl(value.jwks) ? value.jwks : resolve(value.jwks) },
-      ]),
-    ),
-    apiKeys: new Map(
-      Object.entries(parsed.auth.keys).map(([name, value]) => [
-        name,
-        { ...value, file: resolve(value.file) },
-      ]),
-    ),
-    introspection: new Map(
-      Object.entries(parsed.auth.introspection).map(([name, value]) => [name, introspectionOf(value)]),
-    ),
-    basic: new Map(
-      Object.entries(parsed.auth.basic).map(([name, value]) => [
-        name,
-        { ...value, file: resolve(value.file) },
-      ]),
-    ),
-    authStartup: parsed.auth.startup,
-    providers: [parsed.auth.issuers, parsed.auth.keys, parsed.auth.introspection, parsed.auth.basic].flatMap(
-      (each) => Object.keys(each),
-    ),
+    ...providersOf(parsed.auth, resolve),
     limits: new Map(
       Object.entries(parsed.limits).map(([name, limit]) => [
         name,
@@ -247,10 +208,6 @@ function authOf(
 ): NonNullable<RouteConfig["auth"]> {
   const rule = allow === undefined ? undefined : expressionAt([...path, "allow"], allow);
   return { any, external, ...rest, allow: rule };
-}
-
-function isUrl(text: string): boolean {
-  return /^https?:\/\//.test(text);
 }
 
 function withAbsoluteCertificates(

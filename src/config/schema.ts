@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { apiKeysSchema, authStartupSchema, issuerSchema } from "./auth-schema.ts";
 import { basicSchema } from "./basic-schema.ts";
+import { certificatesSchema } from "./certificates-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
 import { introspectionSchema } from "./introspection-schema.ts";
@@ -272,6 +273,7 @@ export const configSchema = z.strictObject({
       keys: z.record(name, apiKeysSchema).default({}),
       introspection: z.record(name, introspectionSchema).default({}),
       basic: z.record(name, basicSchema).default({}),
+      certificates: z.record(name, certificatesSchema).default({}),
       startup: authStartupSchema.prefault({}),
       external: z.record(name, externalSchema).default({}),
     })

@@ -169,7 +169,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     const denies = [...current.limits.values()].some(({ onStoreDown }) => onStoreDown === "deny");
     if (denies && live.withoutStore) reasons.push("the shared store has not been reached");
     if (current.authStartup.withoutKeys === "unready")
-      for (const name of live.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
+      for (const name of live.providers.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
     return reasons;
   };
   const reload = async (next: Config): Promise<readonly Problem[]> => {
@@ -198,7 +198,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   let listeners: Awaited<ReturnType<typeof openListeners>> | undefined;
   try {
     // Who comes before the keys are there would be turned away.
-    if (config.authStartup.wait > 0) await live.keysKnown(config.authStartup.wait);
+    if (config.authStartup.wait > 0) await live.providers.keysKnown(config.authStartup.wait);
     listeners = await openListeners(config, options.stateDir, events, logger);
     const opened = listeners;
     observeGateway(meter, live, { connections: opened.connections, webSockets: () => webSockets.open });
@@ -210,7 +210,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
       views: {
         routes: () => routeViews((snapshot as Snapshot).plan),
         upstreams: () => upstreamViews(live),
-        keys: () => live.apiKeys,
+        keys: () => live.providers.apiKeys,
         config: () => configView(current),
         schema: () => schemaView(snapshot?.plan, problems),
       },

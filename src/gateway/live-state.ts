@@ -1,17 +1,5 @@
-import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
-import {
-  type ApiKeyView,
-  IdentityHeaders,
-  Introspector,
-  type IssuerOptions,
-  KeyRing,
-  KeySource,
-  TokenCache,
-  type TrustedIssuer,
-  UserList,
-} from "#filter/authn";
 import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
 import { TimingWheel } from "#filter/deadline";
 import { LoopDelay, Shedder } from "#filter/load-shedding";
@@ -20,7 +8,9 @@ import { RetryThrottle } from "#filter/retry";
 import type { Logger, Meter } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
 import { type LiveExternal, makeExternal } from "./external.ts";
+import { found, type Kept, keep } from "./kept.ts";
 import { LiveLimits } from "./live-limits.ts";
+import { LiveProviders } from "./live-providers.ts";
 
 /** Time that calls have to end on an upstream that is no longer configured, in milliseconds. */
 const retireMs = 60_000;
@@ -37,11 +27,6 @@ export interface LiveUpstream {
   readonly throttle: RetryThrottle;
 }
 
-interface Kept<T> {
-  readonly fingerprint: string;
-  readonly value: T;
-}
-
 /**
  * What outlives snapshots: channels, counters of limits, keys. Each is kept as long as its part of the configuration
  * stays the same, and replaced or retired when that changes.
@@ -49,23 +34,20 @@ interface Kept<T> {
 export class LiveState {
   /** Of all calls. */
   readonly deadlines: TimingWheel = new TimingWheel();
+  /** Of callers. */
+  readonly providers: LiveProviders;
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
   readonly #limits: LiveLimits;
   #shedding: { readonly delay: LoopDelay; readonly wantedMs: number; readonly shedder: Shedder } | undefined;
   readonly #externals = new Map<string, Kept<LiveExternal>>();
-  readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
-  readonly #keyRings = new Map<string, Kept<KeyRing>>();
-  readonly #introspectors = new Map<string, Kept<Introspector>>();
-  readonly #userLists = new Map<string, Kept<UserList>>();
-  #identity = new IdentityHeaders();
-  readonly #caches = new Map<string, TokenCache>();
   /** Channels that are no longer configured, until they are closed. */
   readonly #retiring = new Map<Channel, NodeJS.Timeout>();
 
   constructor(logger: Logger, meter: Meter) {
     this.#logger = logger;
     this.#limits = new LiveLimits(logger, meter);
+    this.providers = new LiveProviders(logger);
   }
 
   get upstreams(): ReadonlyMap<string, LiveUpstream> {
@@ -87,50 +69,7 @@ export class LiveState {
       // Calls of the snapshot before may still be about to ask.
       setTimeout(() => authorizer.close(), retireMs).unref();
     });
-    const issuers = [...config.issuers].map(
-      ([name, { issuer, jwks, audiences, algorithms, typ, skew }]) =>
-        [name, { name, issuer, jwks, audiences, algorithms, typ, skewMs: skew }] satisfies [
-          string,
-          IssuerOptions,
-        ],
-    );
-    const before = [...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join();
-    keep(
-      this.#issuers,
-      issuers,
-      (options) => ({ options, keys: new KeySource(options, this.#logger) }),
-      ({ keys }) => void keys.close(),
-    );
-    // What was verified by other rules has to be verified again.
-    if ([...this.#issuers.values()].map(({ fingerprint }) => fingerprint).join() !== before)
-      this.#caches.clear();
-    keep(
-      this.#keyRings,
-      [...config.apiKeys].map(([name, { header, file }]) => [name, { name, header, file }] as const),
-      (options) => new KeyRing(options, this.#logger),
-      (ring) => ring.close(),
-    );
-    keep(
-      this.#introspectors,
-      [...config.introspection].map(([name, options]) => {
-        // A secret does not show itself, but another one is another configuration.
-        const secret = hash("sha256", options.client.secret.reveal());
-        return [name, { ...options, name, secret }] as const;
-      }),
-      (options) => new Introspector(options, this.#logger),
-      () => {},
-    );
-    keep(
-      this.#userLists,
-      [...config.basic].map(
-        ([name, { file, realm, insecure }]) => [name, { name, file, realm, insecure }] as const,
-      ),
-      (options) => new UserList(options, this.#logger),
-      (list) => list.close(),
-    );
-    const { issuers: byIssuer, apiKeys, introspection, basic } = config;
-    const providers = [...byIssuer, ...apiKeys, ...introspection, ...basic];
-    this.#identity = new IdentityHeaders(new Map(providers.map(([name, { forward }]) => [name, forward])));
+    this.providers.apply(config);
   }
 
   upstream(name: string): LiveUpstream {
@@ -161,73 +100,9 @@ export class LiveState {
     return found(this.#externals, name);
   }
 
-  /** Those of these providers that issue tokens. */
-  issuers(providers: readonly string[]): readonly TrustedIssuer[] {
-    return providers.filter((name) => this.#issuers.has(name)).map((name) => found(this.#issuers, name));
-  }
-
-  /** Those of these providers that have API keys. */
-  keyRings(providers: readonly string[]): readonly KeyRing[] {
-    return providers.filter((name) => this.#keyRings.has(name)).map((name) => found(this.#keyRings, name));
-  }
-
-  /** Those of these providers that are asked about tokens. */
-  introspectors(providers: readonly string[]): readonly Introspector[] {
-    return providers
-      .filter((name) => this.#introspectors.has(name))
-      .map((name) => found(this.#introspectors, name));
-  }
-
-  /** Those of these providers that have users with passwords. */
-  userLists(providers: readonly string[]): readonly UserList[] {
-    return providers.filter((name) => this.#userLists.has(name)).map((name) => found(this.#userLists, name));
-  }
-
-  /** The headers that API keys come in, of all providers. */
-  get keyHeaders(): readonly string[] {
-    return [...this.#keyRings.values()].map(({ value }) => value.options.header);
-  }
-
-  get apiKeys(): readonly ApiKeyView[] {
-    return [...this.#keyRings.values()].flatMap(({ value }) => value.views);
-  }
-
-  /** What upstreams are told of callers. */
-  get identity(): IdentityHeaders {
-    return this.#identity;
-  }
-
-  /** The cache of tokens that any of these providers vouches for. */
-  tokenCache(issuers: readonly string[]): TokenCache {
-    const key = [...issuers].sort().join("\n");
-    let cache = this.#caches.get(key);
-    if (cache === undefined) {
-      cache = new TokenCache();
-      this.#caches.set(key, cache);
-    }
-    return cache;
-  }
-
-  /** Resolves when the keys of all providers have been seen, or after so many milliseconds. */
-  async keysKnown(waitMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, waitMs);
-    });
-    await Promise.race([late, Promise.all([...this.#issuers.values()].map(({ value }) => value.keys.known))]);
-    clearTimeout(timer);
-  }
-
-  /** The providers whose keys have never been seen. */
-  get withoutKeys(): readonly string[] {
-    return [...this.#issuers].filter(([, { value }]) => !value.keys.available).map(([name]) => name);
-  }
-
   async close(graceMs: number): Promise<void> {
     for (const { value } of this.#externals.values()) value.authorizer.close();
     this.#limits.close();
-    for (const { value } of this.#keyRings.values()) value.close();
-    for (const { value } of this.#userLists.values()) value.close();
     this.#shedding?.delay.close();
     await Promise.all([
       ...[...this.#upstreams.values()].map(({ value }) => value.channel.close(graceMs)),
@@ -235,7 +110,7 @@ export class LiveState {
         clearTimeout(timer);
         return channel.close(graceMs);
       }),
-      ...[...this.#issuers.values()].map(({ value }) => value.keys.close()),
+      this.providers.close(),
     ]);
   }
 
@@ -268,33 +143,6 @@ export class LiveState {
           : new Gate({ limit: adaptive ?? { current: max }, queue: maxQueue }),
       throttle: new RetryThrottle(),
     };
-  }
-}
-
-function found<T>(kept: ReadonlyMap<string, Kept<T>>, name: string): T {
-  const entry = kept.get(name);
-  if (entry === undefined) throw new Error(`${name} is not in the configuration that was applied`);
-  return entry.value;
-}
-
-function keep<O, T>(
-  kept: Map<string, Kept<T>>,
-  wanted: readonly (readonly [string, O])[],
-  make: (options: O) => T,
-  retire: (value: T) => void,
-): void {
-  const names = new Set(wanted.map(([name]) => name));
-  for (const [name, { value }] of kept) {
-    if (names.has(name)) continue;
-    kept.delete(name);
-    retire(value);
-  }
-  for (const [name, options] of wanted) {
-    const fingerprint = JSON.stringify(options);
-    const before = kept.get(name);
-    if (before?.fingerprint === fingerprint) continue;
-    kept.set(name, { fingerprint, value: make(options) });
-    if (before !== undefined) retire(before.value);
   }
 }
 

@@ -87,17 +87,11 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
   // Cheap, and before signatures are checked: guessing tokens is limited too.
   if (byPeer.length > 0) filters.push(limiting(byPeer));
   // Establishes who calls; on public methods it only drops what clients claim to be.
-  if (access.kind === "public") filters.push(anonymousFilter(live.identity));
+  if (access.kind === "public") filters.push(anonymousFilter(live.providers.identity));
   else {
     filters.push(
       authnFilter({
-        issuers: live.issuers(access.providers),
-        introspectors: live.introspectors(access.providers),
-        keyRings: live.keyRings(access.providers),
-        userLists: live.userLists(access.providers),
-        keyHeaders: live.keyHeaders,
-        cache: live.tokenCache(access.providers),
-        identity: live.identity,
+        ...live.providers.for(access.providers),
         optional: access.optional,
         forwardCredentials: route?.auth?.forwardCredentials === true,
       }),

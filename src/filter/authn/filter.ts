@@ -1,10 +1,17 @@
-import { type Call, type Filter, guard, type Principal } from "#rpc";
+import { type Call, type Filter, guard, type PeerCertificate, type Principal } from "#rpc";
 import { authorizationOf } from "./authorization.ts";
 import { bearerCheck } from "./bearer.ts";
+import type { CertificateNames } from "./certificate-names.ts";
 import type { IdentityHeaders } from "./identity-headers.ts";
 import type { Introspector } from "./introspector.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { ambiguousCredentials, invalidCredentials, invalidKey, missingCredentials } from "./refusal.ts";
+import {
+  ambiguousCredentials,
+  invalidCertificate,
+  invalidCredentials,
+  invalidKey,
+  missingCredentials,
+} from "./refusal.ts";
 import type { TokenCache } from "./token-cache.ts";
 import type { BasicCredentials, UserList } from "./user-list.ts";
 import type { TrustedIssuer } from "./verify.ts";
@@ -20,6 +27,8 @@ export interface AuthnOptions {
   readonly introspectors: readonly Introspector[];
   readonly keyRings: readonly KeyRing[];
   readonly userLists: readonly UserList[];
+  /** Looked at where a caller shows nothing else. */
+  readonly certificates: readonly CertificateNames[];
   /** Every header that API keys come in, of other providers too: none of them is for the upstream. */
   readonly keyHeaders: readonly string[];
   /** Shared by all methods whose providers are the same. */
@@ -36,7 +45,7 @@ export interface AuthnOptions {
  * the upstream hears who calls.
  */
 export function authnFilter(options: AuthnOptions): Filter {
-  const { issuers, introspectors, keyRings, userLists, identity, optional } = options;
+  const { issuers, introspectors, keyRings, userLists, certificates, identity, optional } = options;
   const taken = { bearer: issuers.length + introspectors.length > 0, basic: userLists.length > 0 };
   const byToken = bearerCheck(options);
   const safeChallenge = [
@@ -96,6 +105,9 @@ export function authnFilter(options: AuthnOptions): Filter {
     if (shown?.kind === "basic")
       return byPassword(shown.credentials, secure ? userLists : insecureLists, challenge);
     if (key !== undefined) return byKey(key, candidates, challenge);
+    const { certificate } = call.context.peer;
+    if (certificates.length > 0 && certificate !== undefined && authorization === undefined)
+      return byCertificate(certificate, certificates, challenge);
     // What was meant as credentials, by whatever scheme, does not pass as none.
     if (optional && authorization === undefined) return undefined;
     throw missingCredentials(challenge);
@@ -107,6 +119,20 @@ export function authnFilter(options: AuthnOptions): Filter {
     admit(call, found);
     return undefined;
   });
+}
+
+function byCertificate(
+  certificate: PeerCertificate,
+  kinds: readonly CertificateNames[],
+  challenge: string,
+): Principal {
+  let expired = false;
+  for (const kind of kinds) {
+    const outcome = kind.find(certificate, Date.now());
+    if (outcome.kind === "known") return outcome.principal;
+    expired ||= outcome.kind === "expired";
+  }
+  throw invalidCertificate(expired, challenge);
 }
 
 async function checkPassword(

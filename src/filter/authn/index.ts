@@ -1,3 +1,7 @@
+export {
+  CertificateNames,
+  type CertificateOptions,
+} from "./certificate-names.ts";
 export { type AuthnOptions, anonymousFilter, authnFilter } from "./filter.ts";
 export { type ClaimHeaders, IdentityHeaders, subjectHeader } from "./identity-headers.ts";
 export { type IntrospectionOptions, Introspector } from "./introspector.ts";

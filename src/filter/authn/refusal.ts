@@ -40,6 +40,17 @@ export function invalidCredentials(message: string, challenge: string): RpcError
   });
 }
 
+export function invalidCertificate(expired: boolean, challenge: string): RpcError {
+  return new RpcError(
+    Code.UNAUTHENTICATED,
+    expired ? "the client certificate has expired" : "the client certificate is nobody's who is known here",
+    {
+      reason: expired ? "credentials_expired" : "credentials_invalid",
+      ...(challenge === "" ? {} : { challenge }),
+    },
+  );
+}
+
 export function invalidKey(expired: boolean, challenge: string): RpcError {
   return new RpcError(
     Code.UNAUTHENTICATED,

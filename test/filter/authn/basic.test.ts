@@ -64,6 +64,7 @@ function filterOf(over: Partial<AuthnOptions> = {}) {
     introspectors: [],
     keyRings: [],
     userLists: [list],
+    certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),

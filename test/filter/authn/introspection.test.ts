@@ -67,6 +67,7 @@ function asker(over: Partial<IntrospectionOptions> = {}): Asker {
     introspectors: [introspector],
     keyRings: [],
     userLists: [],
+    certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),

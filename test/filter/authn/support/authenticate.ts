@@ -41,6 +41,7 @@ export function authenticator(
     introspectors: [],
     keyRings: [],
     userLists: [],
+    certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),
