@@ -1,5 +1,6 @@
+import { brokenRulesOf } from "#gateway";
 import { readOptions } from "./options.ts";
-import { hasErrors, loadPlan, printProblems } from "./planned.ts";
+import { hasErrors, loadPlan, printProblems, relativeProblems } from "./planned.ts";
 import { type Command, UsageError } from "./terminal.ts";
 
 export const checkCommand: Command = {
@@ -16,7 +17,9 @@ Prints every problem as file:line:col. Exits with 1 if any is an error.
       json: { type: "boolean" },
     });
     if (positionals.length > 0) throw new UsageError(`unexpected ${positionals[0]}`);
-    const { plan, problems } = await loadPlan(values.config, terminal);
+    const { plan, problems: found } = await loadPlan(values.config, terminal);
+    const problems =
+      plan === undefined ? found : [...found, ...relativeProblems(brokenRulesOf(plan), terminal)];
     const failed = hasErrors(problems);
     if (values.json === true) terminal.stdout.write(`${JSON.stringify(problems, null, 2)}\n`);
     else {

@@ -39,6 +39,11 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some(({ severity }) => severity === "error");
 }
 
+/** With files as seen from where the command runs. */
+export function relativeProblems(problems: readonly Problem[], { cwd }: Terminal): readonly Problem[] {
+  return problems.map((problem) => relative(problem, cwd));
+}
+
 function relative(given: Problem, cwd: string): Problem {
   const problem = { ...given, message: given.message.replaceAll(`${cwd}${path.sep}`, "") };
   if (problem.file === undefined || !path.isAbsolute(problem.file)) return problem;

@@ -5,6 +5,16 @@ import { config, proto } from "./support/echo.ts";
 
 const good = () => tempFolder({ "gateway.yaml": config("127.0.0.1:1"), "proto/t.proto": proto });
 
+/** The schema with a rule in a message that requests hold. */
+const withRule = (expression: string): string =>
+  `${proto
+    .replace("import ", 'import "buf/validate/validate.proto";\nimport ')
+    .replace("message Text {", "message Text { Inner inner = 2;")}message Inner {
+  string text = 1;
+  option (buf.validate.message).cel = {id: "r", message: "m", expression: "${expression}"};
+}
+`;
+
 describe("check", () => {
   test("a good configuration", async () => {
     await using folder = await good();
@@ -103,6 +113,16 @@ auth: { issuers: { main: { issuer: "https://id.test", jwks: keys.json, audiences
         .join(": "),
     );
     expect(formatted).toEqual(lines);
+  });
+
+  test("rules of requests that no message can be held to", async () => {
+    await using folder = await good();
+    await folder.write("proto/t.proto", withRule("this.nope == 1"));
+    const { code, stderr } = await dragoman(["check"], { cwd: folder.dir });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^proto\/t\.proto:8:3: error: t\.v1\.Echo\/Break: the rules of t\.v1\.Inner cannot be used: field not found: nope\n$/,
+    );
   });
 
   test("a warning is told, and is no failure", async () => {

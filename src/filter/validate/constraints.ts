@@ -16,22 +16,29 @@ export interface Constraints {
 
 /** What a message must satisfy. Looks at every type that it can hold, once each. */
 export function constraintsOf(root: DescMessage): Constraints {
-  const seen = new Set<DescMessage>();
-  const waiting: DescMessage[] = [root];
   let rules = false;
   let required = false;
-  for (let desc = waiting.pop(); desc !== undefined; desc = waiting.pop()) {
-    if (seen.has(desc)) continue;
-    seen.add(desc);
+  for (const desc of typesWithin(root)) {
     rules ||= hasOption(desc, messageRules) || desc.oneofs.some((oneof) => hasOption(oneof, oneofRules));
     for (const field of desc.fields) {
       rules ||= hasOption(field, fieldRules);
       required ||= isRequired(field);
-      if (field.message !== undefined) waiting.push(field.message);
     }
     if (rules && required) break;
   }
   return { rules, required };
+}
+
+/** A type and all that its messages can hold. */
+export function* typesWithin(root: DescMessage): Generator<DescMessage> {
+  const seen = new Set<DescMessage>();
+  const waiting: DescMessage[] = [root];
+  for (let desc = waiting.pop(); desc !== undefined; desc = waiting.pop()) {
+    if (seen.has(desc)) continue;
+    seen.add(desc);
+    for (const field of desc.fields) if (field.message !== undefined) waiting.push(field.message);
+    yield desc;
+  }
 }
 
 /** `google.api.field_behavior` says REQUIRED. */

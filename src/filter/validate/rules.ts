@@ -12,12 +12,7 @@ const validators = new WeakMap<SchemaRegistry, Validator>();
 
 /** Compiles the rules of a type, when its first message comes. */
 export function compileRules(type: DescMessage, registry: SchemaRegistry): RulesCheck {
-  let known = validators.get(registry);
-  if (known === undefined) {
-    known = createValidator({ registry: createRegistry(...predefinedRules(registry)) });
-    validators.set(registry, known);
-  }
-  const validator = known;
+  const validator = validatorOf(registry);
   return (message) => {
     const result = validator.validate(type, message);
     if (result.kind === "error") throw result.error;
@@ -27,6 +22,16 @@ export function compileRules(type: DescMessage, registry: SchemaRegistry): Rules
       description: description === "" ? `breaks the rule ${ruleId}` : description,
     }));
   };
+}
+
+/** The validator of a schema. */
+export function validatorOf(registry: SchemaRegistry): Validator {
+  let known = validators.get(registry);
+  if (known === undefined) {
+    known = createValidator({ registry: createRegistry(...predefinedRules(registry)) });
+    validators.set(registry, known);
+  }
+  return known;
 }
 
 /** Rules that the schema adds to those of `buf.validate`: extensions of `StringRules` and its like. */
