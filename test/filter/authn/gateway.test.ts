@@ -189,6 +189,12 @@ test("an opaque token is asked about, and ends at the gateway", async () => {
   expect(world.log.join("\n")).not.toMatch(/very secret|opaque|another/);
 });
 
+test("a token in the query is none", async () => {
+  const token = await signing.sign();
+  for (const name of ["access_token", "token", "jwt", "authorization"])
+    expect(await get(`/both?${name}=${token}`)).toMatchObject({ status: 401, reason: "credentials_missing" });
+});
+
 test("gRPC-shaped calls are refused with UNAUTHENTICATED", async () => {
   const response = await fetch(`http://127.0.0.1:${world.gateway.httpPort}/t.T/M`, {
     method: "POST",
