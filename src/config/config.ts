@@ -8,6 +8,7 @@ import { type ProvidersConfig, providersOf } from "./providers.ts";
 import type { ParsedConfig } from "./schema.ts";
 import { type StoreConfig, storeOf } from "./store-schema.ts";
 import { type RouteStreamsConfig, routeStreamsOf } from "./streams-schema.ts";
+import { resolveListenTls } from "./tls-schema.ts";
 import {
   type CallTranscoding,
   overrideTranscoding,
@@ -148,7 +149,10 @@ export function normalizeConfig(
 ): Config {
   const transcoding = resolveTranscoding(parsed.transcoding);
   return {
-    listen: withAbsoluteCertificates(parsed.listen, resolve),
+    listen: {
+      ...parsed.listen,
+      https: { ...parsed.listen.https, tls: resolveListenTls(parsed.listen.https.tls, resolve) },
+    },
     admin: parsed.admin,
     schema: parsed.schema.map((source) => {
       if ("proto" in source) return { kind: "proto", dir: resolve(source.proto) };
@@ -208,20 +212,6 @@ function authOf(
 ): NonNullable<RouteConfig["auth"]> {
   const rule = allow === undefined ? undefined : expressionAt([...path, "allow"], allow);
   return { any, external, ...rest, allow: rule };
-}
-
-function withAbsoluteCertificates(
-  listen: ParsedConfig["listen"],
-  resolve: (file: string) => string,
-): ParsedConfig["listen"] {
-  const { tls } = listen.https;
-  if (tls === "dev") return listen;
-  const certificates = tls.certificates.map((each) => ({
-    ...each,
-    cert: resolve(each.cert),
-    key: resolve(each.key),
-  }));
-  return { ...listen, https: { ...listen.https, tls: { ...tls, certificates } } };
 }
 
 function retryOf({

@@ -9,6 +9,7 @@ import { limitSchema } from "./limits-schema.ts";
 import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
 import { storeSchema } from "./store-schema.ts";
 import { routeStreamsSchema, streamsSchema } from "./streams-schema.ts";
+import { listenTlsSchema } from "./tls-schema.ts";
 import { routeTranscodingSchema, transcodingSchema } from "./transcoding-schema.ts";
 import { durationPattern, parseDuration, parseSize, sizePattern } from "./units.ts";
 import { webSocketSchema } from "./websocket-schema.ts";
@@ -36,26 +37,12 @@ const port = z.union([
 const name = z.string().regex(/^[A-Za-z_][\w-]*$/, "a name is letters, digits, - and _");
 const hostPort = z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}$/, "expected host:port");
 
-const certificate = z.strictObject({
-  for: z.string().describe("The host name that clients ask for; *.example.com stands for one label."),
-  cert: z.string().describe("PEM file with the certificate and its chain."),
-  key: z.string().describe("PEM file with the private key."),
-});
-
-const listenTls = z.union([
-  z.literal("dev").describe("A local CA and a certificate for localhost, made on first run."),
-  z.strictObject({
-    certificates: z.array(certificate).min(1).describe("The first is shown to clients that name no other."),
-    min: z.enum(["1.2", "1.3"]).default("1.2").describe("The least version of TLS."),
-  }),
-]);
-
 const listen = z.strictObject({
   https: z
     .strictObject({
       host: z.string().default("0.0.0.0"),
       port: port.default(8443),
-      tls: listenTls.default("dev"),
+      tls: listenTlsSchema.default("dev"),
     })
     .prefault({})
     .describe("HTTPS: HTTP/2 and http/1.1 by ALPN."),

@@ -8,8 +8,12 @@ export interface Connection {
   /** Nobody reads it yet, and it may be paused; what was read to tell the version was put back. Its errors are handled. */
   readonly socket: Socket;
   readonly scheme: "https" | "http";
-  /** The other end of the socket. */
+  /** The other end of the socket, or whom the PROXY protocol names in its place. */
   readonly peer: Peer;
+  /** The peer may speak for others. */
+  readonly trusted: boolean;
+  /** Whether requests for an authority may come here; absent where any may. */
+  readonly covers?: (authority: string) => boolean;
 }
 
 /** What an engine is made of. */

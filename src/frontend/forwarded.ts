@@ -14,4 +14,6 @@ export function forwardedMetadata(
   header.append("x-forwarded-for", context.peer.address);
   header.append("x-forwarded-proto", arrival.head.scheme);
   header.append("x-forwarded-host", arrival.head.authority);
+  if (context.peer.forwardedCertificate !== undefined)
+    header.append("x-forwarded-client-cert", context.peer.forwardedCertificate);
 }

@@ -1,7 +1,7 @@
 import { Code } from "#rpc";
 import type { Connection } from "./engine.ts";
 import type { RequestHead } from "./exchange.ts";
-import { type Fields, fieldsSize, fieldValues } from "./fields.ts";
+import { type Fields, field, fieldsSize, fieldValues } from "./fields.ts";
 import type { ListenerLimits } from "./listener.ts";
 import type { Refusal } from "./refusal.ts";
 
@@ -16,6 +16,9 @@ export interface RawHead {
 
 /** `host` or `host:port`, without userinfo (RFC 9110 4.2.4) and without anything a host cannot have. */
 const authorityGrammar = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
+
+/** What may be sent twice (RFC 9110 9.2.1). */
+const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
 function malformed(message: string): Refusal {
   return { status: 400, code: Code.INVALID_ARGUMENT, message, reason: "malformed_header" };
@@ -49,6 +52,23 @@ export function checkHead(
   if (authority === undefined || !authorityGrammar.test(authority)) return malformed("no valid authority");
   if (raw.authority !== undefined && hosts[0] !== undefined && hosts[0].toLowerCase() !== authority) {
     return malformed("authority and host differ");
+  }
+  if (connection.covers?.(authority) === false) {
+    return {
+      status: 421,
+      code: Code.FAILED_PRECONDITION,
+      message: "this connection is not for that host: ask on another one",
+      reason: "misdirected",
+    };
+  }
+  // Sent before a handshake was complete, so that it may have come before, too (RFC 8470 5.1). Whom nobody trusts may not say so.
+  if (connection.trusted && !safeMethods.has(raw.method) && field(raw.fields, "early-data") === "1") {
+    return {
+      status: 425,
+      code: Code.UNAVAILABLE,
+      message: "early data may be a replay: send the request again after the handshake",
+      reason: "early_data",
+    };
   }
   if (!raw.target.startsWith("/") && !(raw.target === "*" && raw.method === "OPTIONS")) {
     return malformed("the request target must be a path");

@@ -22,7 +22,14 @@ export type {
   StreamOptions,
 } from "./routes.ts";
 export { createServe } from "./serve.ts";
-export { CertificateError, type Certificates, loadCertificates } from "./tls/certificates.ts";
+export {
+  CertificateError,
+  type Certificates,
+  loadCertificates,
+  onlyCertificate,
+  type RenewalOutcome,
+} from "./tls/certificates.ts";
 export { type DevCertificate, devCertificate } from "./tls/dev-ca.ts";
+export { type HandshakeFailure, handshakeFailures } from "./tls/handshake-failure.ts";
 export { WebSocketFront } from "./websocket/front.ts";
 export type { WebSocketSettings } from "./websocket/settings.ts";

@@ -1,9 +1,13 @@
 import net from "node:net";
 import type { Peer } from "#rpc";
 import { type Fields, fieldValues } from "./fields.ts";
+import { forwardedFor } from "./forwarded-for.ts";
 
 /** Tells which socket peers may speak for others. */
 export type TrustsPeer = (address: string) => boolean;
+
+/** Where trusted proxies say for whom they speak; the other field is not looked at, since they would let it pass. */
+export type ForwardedField = "x-forwarded-for" | "forwarded";
 
 /** From addresses and CIDR blocks; an empty list trusts nobody. */
 export function trustedPeers(blocks: readonly string[]): TrustsPeer {
@@ -15,22 +19,59 @@ export function trustedPeers(blocks: readonly string[]): TrustsPeer {
     if (prefix === undefined) list.addAddress(address, family);
     else list.addSubnet(address, Number(prefix), family);
   }
-  return (address) => net.isIP(address) !== 0 && list.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
+  return (address) => isAddress(address) && list.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
+}
+
+/** Whose calls are taken by their address: of those who are allowed, if any are named, and not of those who are denied. */
+export function admitting(
+  allow: readonly string[] | undefined,
+  deny: readonly string[],
+): ((address: string) => boolean) | undefined {
+  if (allow === undefined && deny.length === 0) return undefined;
+  const allowed = allow === undefined ? () => true : trustedPeers(allow);
+  const denied = trustedPeers(deny);
+  return (address) => allowed(address) && !denied(address);
+}
+
+/** An IPv4 address that came as IPv6 as what it is (RFC 4291 2.5.5.2). */
+export function plainAddress(address: string): string {
+  if (!/^::ffff:/i.test(address)) return address;
+  const rest = address.slice(7);
+  if (net.isIPv4(rest)) return rest;
+  const groups = /^([\da-f]{1,4}):([\da-f]{1,4})$/i.exec(rest);
+  if (groups === null) return address;
+  const [high = 0, low = 0] = groups.slice(1).map((group) => Number.parseInt(group, 16));
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+}
+
+/** A zone means something on one machine alone. */
+function isAddress(text: string): boolean {
+  return net.isIP(text) !== 0 && !text.includes("%");
 }
 
 /**
- * Who really calls: the socket's peer, unless that is trusted to speak for others; then the last address of
- * `x-forwarded-for`, read from the right, that is not itself trusted. What is not an address ends the walk.
+ * Who really calls: the socket's peer, unless that is trusted to speak for others; then the last address that they were told
+ * of, read from the right, that is not itself trusted. What is not an address ends the walk.
+ *
+ * @param from the field that trusted proxies fill in
  */
-export function clientPeer(peer: Peer, fields: Fields, trusts: TrustsPeer): Peer {
+export function clientPeer(
+  peer: Peer,
+  fields: Fields,
+  trusts: TrustsPeer,
+  from: ForwardedField = "x-forwarded-for",
+): Peer {
   if (!trusts(peer.address)) return peer;
-  const chain = fieldValues(fields, "x-forwarded-for").flatMap((value) => value.split(","));
+  const chain =
+    from === "forwarded"
+      ? forwardedFor(fieldValues(fields, "forwarded"))
+      : fieldValues(fields, "x-forwarded-for").flatMap((value) => value.split(","));
   let client = peer;
   for (let i = chain.length - 1; i >= 0; i--) {
     const address = (chain[i] as string).trim();
-    if (net.isIP(address) === 0) break;
-    client = { address, port: 0 };
-    if (!trusts(address)) break;
+    if (!isAddress(address)) break;
+    client = { address: plainAddress(address), port: 0 };
+    if (!trusts(client.address)) break;
   }
   return client;
 }

@@ -33,6 +33,7 @@ const dropped: ReadonlySet<string> = new Set([
   "if-unmodified-since",
   "if-range",
   "forwarded",
+  "x-forwarded-client-cert",
   "x-forwarded-for",
   "x-forwarded-host",
   "x-forwarded-proto",

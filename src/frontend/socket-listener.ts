@@ -1,20 +1,26 @@
 import net, { type AddressInfo, type Socket } from "node:net";
-import tls, { type TLSSocket } from "node:tls";
 import type { Peer } from "#rpc";
-import type { CreateEngine, Engine, EngineOptions } from "./engine.ts";
+import type { Connection, CreateEngine, Engine, EngineOptions } from "./engine.ts";
 import type { Fields } from "./fields.ts";
 import type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
+import { plainAddress, type TrustsPeer } from "./peer.ts";
+import { readProxyHeader } from "./proxy-protocol.ts";
+import { createSecureServer, type SecureOptions } from "./secure-server.ts";
 import { sniffVersion } from "./sniff.ts";
 
 export interface ListenerOptions {
-  /** Present for a TLS listener. ALPN is the listener's own. */
-  readonly tls?: Omit<tls.TlsOptions, "ALPNProtocols">;
-  /** Told once how to put other certificates in the place of those of `tls`, for handshakes to come. */
-  readonly onRenewal?: (apply: (tls: tls.TlsOptions) => void) => void;
+  /** Present for a TLS listener. */
+  readonly secure?: SecureOptions;
   readonly limits: ListenerLimits;
   readonly events: ListenerEvents;
   /** Sent with every answer. */
   readonly answerFields?: Fields;
+  /** Which peers may speak for others; nobody when absent. */
+  readonly trusts?: TrustsPeer;
+  /** Connections of trusted peers begin with a header of the PROXY protocol; those of others are taken as they are. */
+  readonly proxyProtocol?: boolean;
+  /** Whose connections are served, by the address of the client; of others they are closed. Everybody's when absent. */
+  readonly admits?: ((address: string) => boolean) | undefined;
 }
 
 /** Who serves what is accepted. */
@@ -22,9 +28,6 @@ export interface Engines {
   readonly http1: CreateEngine;
   readonly http2: CreateEngine;
 }
-
-/** How long a client may take for a TLS handshake, in milliseconds. */
-const handshakeMs = 10_000;
 
 const unknownPeer: Peer = { address: "0.0.0.0", port: 0 };
 
@@ -34,7 +37,7 @@ const unknownPeer: Peer = { address: "0.0.0.0", port: 0 };
  */
 export function createListener(options: ListenerOptions, engines: Engines): Listener {
   const { limits, events, answerFields = [] } = options;
-  const scheme = options.tls === undefined ? "http" : "https";
+  const trusts = options.trusts ?? (() => false);
   const sockets = new Set<Socket>();
   let active = 0;
   let onIdle: (() => void) | undefined;
@@ -48,36 +51,41 @@ export function createListener(options: ListenerOptions, engines: Engines): List
   const http2 = engines.http2(engineOptions);
   const both: readonly Engine[] = [http1, http2];
 
-  const serveSocket = (socket: Socket, isHttp2: boolean): void => {
+  const serveSocket = (isHttp2: boolean, connection: Omit<Connection, "trusted">): void => {
+    const { socket, peer } = connection;
+    const trusted = trusts(peer.address);
     // A client may end its side of http/1.1 and still read the answer; an HTTP/2 connection ends as a whole.
     if (isHttp2) socket.allowHalfOpen = false;
-    (isHttp2 ? http2 : http1).serve({ socket, scheme, peer: peerOf(socket) });
+    const { covers, ...rest } = connection;
+    // Proxies bring requests for many hosts over one connection.
+    const checks = covers !== undefined && !trusted;
+    (isHttp2 ? http2 : http1).serve({ ...rest, trusted, ...(checks ? { covers } : {}) });
+  };
+  const secure =
+    options.secure === undefined
+      ? undefined
+      : createSecureServer(options.secure, ({ isHttp2, ...secured }) =>
+          serveSocket(isHttp2, { scheme: "https", ...secured }),
+        );
+  const begin = (socket: Socket, peer: Peer): void => {
+    if (options.admits?.(peer.address) === false) socket.destroy();
+    else if (secure !== undefined) secure(socket, peer);
+    else
+      sniffVersion(socket, limits.headMs, (_socket, isHttp2) =>
+        serveSocket(isHttp2, { socket, scheme: "http", peer }),
+      );
   };
 
-  const server =
-    options.tls === undefined
-      ? net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-          sniffVersion(socket, limits.headMs, serveSocket),
-        )
-      : tls.createServer(
-          {
-            handshakeTimeout: handshakeMs,
-            minVersion: "TLSv1.2",
-            allowHalfOpen: true,
-            noDelay: true,
-            ...options.tls,
-            ALPNProtocols: ["h2", "http/1.1"],
-          },
-          (socket: TLSSocket) => serveSocket(socket, socket.alpnProtocol === "h2"),
-        );
-  if (server instanceof tls.Server) options.onRenewal?.((renewed) => server.setSecureContext(renewed));
-  server.on("connection", (socket: Socket) => {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     // A peer that resets while nothing reads the socket yet is no error of ours.
     socket.on("error", () => {});
+    const peer = peerOf(socket);
+    if (options.proxyProtocol === true && trusts(peer.address))
+      readProxyHeader(socket, limits.headMs, (named) => begin(socket, named ?? peer));
+    else begin(socket, peer);
   });
-  server.on("tlsClientError", (_error: Error, socket: TLSSocket) => socket.destroy());
 
   return {
     get connections() {
@@ -119,6 +127,5 @@ export function createListener(options: ListenerOptions, engines: Engines): List
 
 function peerOf({ remoteAddress, remotePort }: Socket): Peer {
   if (remoteAddress === undefined) return unknownPeer;
-  const address = remoteAddress.startsWith("::ffff:") ? remoteAddress.slice(7) : remoteAddress;
-  return { address, port: remotePort ?? 0 };
+  return { address: plainAddress(remoteAddress), port: remotePort ?? 0 };
 }

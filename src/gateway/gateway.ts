@@ -199,7 +199,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   try {
     // Who comes before the keys are there would be turned away.
     if (config.authStartup.wait > 0) await live.providers.keysKnown(config.authStartup.wait);
-    listeners = await openListeners(config, options.stateDir, events, logger);
+    listeners = await openListeners(config, options.stateDir, events, { logger, meter });
     const opened = listeners;
     observeGateway(meter, live, { connections: opened.connections, webSockets: () => webSockets.open });
     const admin = await startAdmin({

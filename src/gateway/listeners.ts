@@ -1,15 +1,20 @@
 import type { Config } from "#config";
 import {
+  type Certificates,
   createDragomanListener,
   createNodeListener,
   devCertificate,
+  type HandshakeFailure,
+  handshakeFailures,
   type Listener,
   type ListenerEvents,
   type ListenerLimits,
   loadCertificates,
+  onlyCertificate,
   redirectToHttps,
+  trustedPeers,
 } from "#frontend";
-import type { Logger } from "#telemetry";
+import type { Logger, Meter } from "#telemetry";
 import { StartError } from "./start-error.ts";
 
 export interface RunningListeners {
@@ -27,7 +32,7 @@ export async function openListeners(
   config: Config,
   stateDir: string,
   events: ListenerEvents,
-  logger: Logger,
+  { logger, meter }: { readonly logger: Logger; readonly meter: Meter },
 ): Promise<RunningListeners> {
   const { https, http, limits } = config.listen;
   const bounds: ListenerLimits = {
@@ -40,7 +45,8 @@ export async function openListeners(
     bodyIdleMs: limits.bodyIdle,
   };
   const opened: Listener[] = [];
-  const certificates = await certificatesOf(https.tls, stateDir, logger);
+  const { caPath, certificates } = await certificatesOf(https.tls, stateDir, logger, meter);
+  const trusts = trustedPeers(config.listen.trustProxies);
   const open = async (what: string, listener: Listener, host: string, port: number): Promise<number> => {
     try {
       const bound = await listener.listen({ host, port });
@@ -54,11 +60,15 @@ export async function openListeners(
   };
   const createListener = config.listen.engine === "node" ? createNodeListener : createDragomanListener;
   const secure = createListener({
-    tls: certificates.tls,
-    onRenewal: certificates.onRenewal,
+    secure: {
+      ...certificates,
+      clientCertificates: clientCertificatesOf(https.tls),
+      onFailure: countFailures(meter),
+    },
     limits: bounds,
     events,
     answerFields: hstsFields(config.listen),
+    trusts,
   });
   const httpsPort = await open("https", secure, https.host, https.port);
   let httpPort: number | undefined;
@@ -66,7 +76,7 @@ export async function openListeners(
     const plainEvents = http.mode === "serve" ? events : redirectToHttps(httpsPort);
     httpPort = await open(
       "http",
-      createListener({ limits: bounds, events: plainEvents }),
+      createListener({ limits: bounds, events: plainEvents, trusts }),
       http.host,
       http.port,
     );
@@ -74,7 +84,7 @@ export async function openListeners(
   return {
     httpsPort,
     httpPort,
-    caPath: certificates.caPath,
+    caPath,
     connections: () => opened.reduce((sum, { connections }) => sum + connections, 0),
     async drain(graceMs) {
       await Promise.all(opened.map((each) => each.drain(graceMs)));
@@ -83,15 +93,55 @@ export async function openListeners(
   };
 }
 
-async function certificatesOf(wanted: Config["listen"]["https"]["tls"], stateDir: string, logger: Logger) {
+type ListenTls = Config["listen"]["https"]["tls"];
+
+async function certificatesOf(
+  wanted: ListenTls,
+  stateDir: string,
+  logger: Logger,
+  meter: Meter,
+): Promise<{ readonly caPath: string | undefined; readonly certificates: Certificates }> {
   try {
-    if (wanted !== "dev")
-      return { caPath: undefined, ...loadCertificates(wanted.certificates, wanted.min, logger) };
-    const { caPath, cert, key } = await devCertificate(stateDir);
-    return { caPath, tls: { cert, key }, onRenewal() {}, close() {} };
+    if (wanted === "dev") {
+      const { caPath, ...pair } = await devCertificate(stateDir);
+      return { caPath, certificates: observed(onlyCertificate(pair), meter) };
+    }
+    const { mode = "none", ca = [] } = wanted.clientCert ?? {};
+    const help = "Changes of certificate files, by how they were taken.";
+    const reloads = {
+      ok: meter.counter("dragoman_certificate_reloads_total", help, { outcome: "ok" }),
+      refused: meter.counter("dragoman_certificate_reloads_total", help, { outcome: "refused" }),
+    };
+    const options = { ...wanted, clientCa: mode === "none" ? [] : ca };
+    const certificates = loadCertificates(options, logger, (outcome) => reloads[outcome].add());
+    return { caPath: undefined, certificates: observed(certificates, meter) };
   } catch (cause) {
     throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
   }
+}
+
+function observed(certificates: Certificates, meter: Meter): Certificates {
+  const help = "When a certificate ends, in seconds since the epoch.";
+  meter.observedGauge("dragoman_certificate_not_after_seconds", help, function* () {
+    for (const { for: name, notAfter } of certificates.expiries()) yield [{ for: name }, notAfter / 1000];
+  });
+  return certificates;
+}
+
+function clientCertificatesOf(tls: ListenTls) {
+  const { mode = "none", forward = false } = tls === "dev" ? {} : (tls.clientCert ?? {});
+  return mode === "none" ? undefined : { mode, forward };
+}
+
+function countFailures(meter: Meter): (why: HandshakeFailure) => void {
+  const help = "TLS handshakes that came to nothing.";
+  const counters = new Map(
+    handshakeFailures.map((why) => [
+      why,
+      meter.counter("dragoman_tls_handshake_failures_total", help, { why }),
+    ]),
+  );
+  return (why) => counters.get(why)?.add();
 }
 
 export function portError(what: string, host: string, port: number, cause: unknown): StartError {

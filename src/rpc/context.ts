@@ -9,6 +9,8 @@ export interface Peer {
    * never when a proxy speaks for somebody else.
    */
   readonly certificate?: PeerCertificate;
+  /** That certificate as upstreams are told of it, by `x-forwarded-client-cert`; present where that is configured. */
+  readonly forwardedCertificate?: string;
 }
 
 /** A client's own certificate, verified. */

@@ -26,9 +26,11 @@ export const reasons = [
   "protocol_mismatch",
   "origin_denied",
   "misdirected",
+  "early_data",
   "client_gone",
   "idle_timeout",
   // policy
+  "address_denied",
   "credentials_missing",
   "credentials_invalid",
   "credentials_expired",

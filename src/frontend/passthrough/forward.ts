@@ -135,6 +135,7 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
 const replaced: ReadonlySet<string> = new Set([
   "connection",
   "forwarded",
+  "x-forwarded-client-cert",
   "x-forwarded-for",
   "x-forwarded-proto",
   "x-forwarded-host",
@@ -158,6 +159,8 @@ function requestHeaders(head: Exchange["head"], call: Call): OutgoingHttpHeaders
   headers.host ??= head.authority;
   headers["x-forwarded-for"] = call.context.peer.address;
   headers["x-forwarded-proto"] = head.scheme;
+  if (call.context.peer.forwardedCertificate !== undefined)
+    headers["x-forwarded-client-cert"] = call.context.peer.forwardedCertificate;
   headers["x-forwarded-host"] = head.authority;
   headers["x-request-id"] = call.context.requestId;
   return headers;

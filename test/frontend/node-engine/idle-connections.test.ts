@@ -29,7 +29,7 @@ async function serve(idleMs: number, exchange: (exchange: Exchange) => void) {
   const kept: WeakRef<Socket>[] = [];
   const server = net.createServer((socket) => {
     kept.push(new WeakRef(socket));
-    engine.serve({ socket, scheme: "http", peer: { address: "127.0.0.1", port: 1 } });
+    engine.serve({ socket, scheme: "http", trusted: false, peer: { address: "127.0.0.1", port: 1 } });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -1,0 +1,23 @@
+import type { X509Certificate } from "node:crypto";
+import net from "node:net";
+
+/**
+ * Whether requests for an authority may come over a connection (RFC 9110 15.5.20): the client has asked for that host in its
+ * handshake, or the certificate that it was shown stands for it. Who connects by address alone names no host in the handshake.
+ *
+ * @param servername what the client asked for, in lower case; undefined when it named no host
+ * @param authority in lower case
+ */
+export function coversAuthority(
+  shown: X509Certificate,
+  servername: string | undefined,
+  authority: string,
+): boolean {
+  const host = authority
+    .replace(/:\d*$/, "")
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "");
+  if (host === servername) return true;
+  if (net.isIP(host) !== 0) return servername === undefined || shown.checkIP(host) !== undefined;
+  return shown.checkHost(host) !== undefined;
+}
