@@ -71,6 +71,7 @@ export function loadCertificates(
   onReload: (outcome: RenewalOutcome) => void = () => {},
 ): Certificates {
   const { certificates: files, clientCa } = options;
+  checkCiphers(options.ciphers ?? []);
   let roots = clientCa.map(readRoots);
   let loaded = files.map((each) => load(each, options, roots));
   let renew: ((tls: TlsOptions) => void) | undefined;
@@ -179,6 +180,13 @@ function load(files: CertificateFiles, options: CertificateOptions, roots: reado
   } catch (cause) {
     throw new CertificateError(`${files.key} is not the key of ${files.cert}`, { cause });
   }
+}
+
+/** OpenSSL passes over names that it does not know, and may be left with others than were meant. */
+function checkCiphers(names: readonly string[]): void {
+  const known = new Set(tls.getCiphers());
+  for (const name of names)
+    if (!known.has(name.toLowerCase())) throw new CertificateError(`no cipher suite is known as ${name}`);
 }
 
 const pemBlock = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;

@@ -255,6 +255,12 @@ test("ciphers are those that are configured, by whichever name", async () => {
   }
 });
 
+test("a cipher that nobody knows is an error at the start", async () => {
+  await expect(gatewayWith(undefined, { ciphers: ["ROT13"] })).rejects.toThrow(
+    "no cipher suite is known as ROT13",
+  );
+});
+
 test("metrics tell when certificates end", async () => {
   await using at = await gatewayWith(undefined);
   const ends = await metric(at, /dragoman_certificate_not_after_seconds\{for="shop.test"\} ([\d.e+]+)/);
