@@ -1,3 +1,5 @@
+import { ErrorCode } from "./constants.ts";
+
 /** A fault of the peer that ends the whole connection, with the error code to say so (RFC 9113 5.4.1). */
 export class ConnectionFault extends Error {
   override readonly name = "ConnectionFault";
@@ -10,4 +12,14 @@ export class ConnectionFault extends Error {
     this.code = code;
     this.abuse = abuse;
   }
+}
+
+/** PROTOCOL_ERROR */
+export function protocolError(message: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+/** FRAME_SIZE_ERROR */
+export function sizeError(type: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, `a ${type} frame of another size`);
 }

@@ -16,8 +16,6 @@ export class Deadlines {
   /** When there last was a stream, and when anything last came. */
   activeAt: number = clock.now;
   readAt: number = clock.now;
-  /** Since when our settings wait for their acknowledgement; 0 when they do not. */
-  settingsSince = 0;
   /** Since when the frame or header block that has begun has been the same; 0 when there is none. */
   #partialSince = 0;
   #frames = 0;
@@ -32,8 +30,10 @@ export class Deadlines {
   check(now: number): void {
     const connection = this.#connection;
     const { options } = connection;
-    if (!connection.settled && now - this.#startedAt > options.headMs) connection.fail(late("the preface"));
-    else if (this.settingsSince > 0 && now - this.settingsSince > settingsMs) {
+    const { unacknowledgedSince } = connection.settings;
+    if (!connection.settings.settled && now - this.#startedAt > options.headMs)
+      connection.fail(late("the preface"));
+    else if (unacknowledgedSince > 0 && now - unacknowledgedSince > settingsMs) {
       connection.fail(new ConnectionFault(ErrorCode.SETTINGS_TIMEOUT, "settings were not acknowledged"));
     } else if (this.#stuck(now)) connection.fail(late("a frame"));
     else if (this.#unread(now)) {
@@ -75,10 +75,10 @@ export class Deadlines {
     this.activeAt = now;
     for (const stream of streams.all()) {
       if (stream.stoppingSince > 0) {
-        if (now - stream.stoppingSince > stopMs) connection.reset(stream, ErrorCode.NO_ERROR);
+        if (now - stream.stoppingSince > stopMs) connection.ends.reset(stream, ErrorCode.NO_ERROR);
       } else if (stream.blockedSince > 0 && now - stream.blockedSince > options.stallMs) {
         const { consumer } = stream;
-        connection.reset(stream, ErrorCode.CANCEL);
+        connection.ends.reset(stream, ErrorCode.CANCEL);
         consumer?.broken({
           by: "rule",
           code: ErrorCode.CANCEL,

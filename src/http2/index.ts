@@ -1,4 +1,5 @@
-export { Connection, type ConnectionEvents, type ConnectionOptions } from "./connection.ts";
+export { Connection } from "./connection.ts";
+export type { ConnectionEvents, ConnectionOptions } from "./connection-options.ts";
 export { ErrorCode } from "./constants.ts";
 export type { FieldSection, SectionLimits } from "./field-section.ts";
 export type { Breach, Stream, StreamConsumer } from "./stream.ts";

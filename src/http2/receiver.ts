@@ -1,7 +1,8 @@
 import { clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectionFault } from "./connection-fault.ts";
-import { defaultWindow, ErrorCode, Flag, FrameType, maxWindow } from "./constants.ts";
+import { ConnectionFault, protocolError, sizeError } from "./connection-fault.ts";
+import { ErrorCode, Flag, FrameType, maxWindow } from "./constants.ts";
+import { ControlFrames } from "./control-frames.ts";
 import { FieldSection, type SectionKind } from "./field-section.ts";
 import type { FrameSink } from "./frame-reader.ts";
 import { HpackDecoder } from "./hpack/index.ts";
@@ -24,18 +25,16 @@ interface Block {
 /** The receiving half of a connection: what each frame means, and what is wrong with it (RFC 9113 5 and 6). */
 export class Receiver implements FrameSink {
   readonly #connection: Connection;
+  readonly #control: ControlFrames;
   readonly #decoder = new HpackDecoder(tableSize);
-  /** What the peer may still send on the connection. */
-  window: number = defaultWindow;
   /** Frames that have come, but for CONTINUATION. */
   frames = 0;
   #block: Block | undefined;
   #begun = false;
-  #pings = 0;
-  #windowUpdates = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
+    this.#control = new ControlFrames(connection);
   }
 
   /** A header block has begun and not ended. */
@@ -61,26 +60,24 @@ export class Receiver implements FrameSink {
         this.#headers(flags, id, buffer, start, end);
         return;
       case FrameType.PRIORITY:
-        this.#priority(id, buffer, start, end);
+        this.#control.priority(id, buffer, start, end);
         return;
       case FrameType.RST_STREAM:
-        this.#rstStream(id, buffer, start, end);
+        this.#control.rstStream(id, buffer, start, end);
         return;
       case FrameType.SETTINGS:
-        this.#settings(flags, id, buffer, start, end);
+        this.#control.settings(flags, id, buffer, start, end);
         return;
       case FrameType.PUSH_PROMISE:
         throw protocolError("PUSH_PROMISE is not allowed");
       case FrameType.PING:
-        this.#ping(flags, id, buffer, start, end);
+        this.#control.ping(flags, id, buffer, start, end);
         return;
       case FrameType.GOAWAY:
-        if (id !== 0) throw protocolError("GOAWAY on a stream");
-        if (end - start < 8) throw sizeError("GOAWAY");
-        this.#connection.peerLeaves(buffer.readUInt32BE(start) & maxWindow, buffer.readUInt32BE(start + 4));
+        this.#control.goaway(id, buffer, start, end);
         return;
       case FrameType.WINDOW_UPDATE:
-        this.#windowUpdate(id, buffer, start, end);
+        this.#control.windowUpdate(id, buffer, start, end);
         return;
       case FrameType.CONTINUATION:
         this.#continuation(flags, id, buffer, start, end);
@@ -95,8 +92,8 @@ export class Receiver implements FrameSink {
     const connection = this.#connection;
     if (id === 0) throw protocolError("DATA without a stream");
     const size = payloadEnd - payload;
-    this.window -= size;
-    if (this.window < 0)
+    connection.window.left -= size;
+    if (connection.window.left < 0)
       throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more than the connection's window");
     let start = payload;
     let end = payloadEnd;
@@ -108,7 +105,7 @@ export class Receiver implements FrameSink {
     }
     const stream = connection.streams.get(id);
     if (stream === undefined) {
-      connection.credit(size);
+      connection.window.credit(size);
       this.#gone(id, "DATA", size === 0);
       return;
     }
@@ -116,23 +113,23 @@ export class Receiver implements FrameSink {
     const ended = (flags & Flag.END_STREAM) !== 0;
     stream.receiveWindow -= size;
     if (stream.receiveWindow < 0 || stream.remoteEnded || (!connection.isServer && !stream.headReceived)) {
-      connection.credit(size);
+      connection.window.credit(size);
       if (stream.remoteEnded) {
-        connection.streamFault(stream, ErrorCode.STREAM_CLOSED, "DATA after the end");
+        connection.ends.fault(stream, ErrorCode.STREAM_CLOSED, "DATA after the end");
         return;
       }
       if (stream.receiveWindow >= 0) {
-        connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "DATA before the head");
+        connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "DATA before the head");
         return;
       }
-      connection.streamFault(stream, ErrorCode.FLOW_CONTROL_ERROR, "more than the stream's window");
+      connection.ends.fault(stream, ErrorCode.FLOW_CONTROL_ERROR, "more than the stream's window");
       return;
     }
     if (stream.expected >= 0) {
       stream.expected -= length;
       if (stream.expected < 0 || (ended && stream.expected > 0)) {
-        connection.credit(size);
-        connection.streamFault(
+        connection.window.credit(size);
+        connection.ends.fault(
           stream,
           ErrorCode.PROTOCOL_ERROR,
           "a body that is not as long as its content-length",
@@ -142,13 +139,13 @@ export class Receiver implements FrameSink {
     }
     stream.held += size;
     // Calls of many clients share a connection to an upstream: none may hold up the others by not reading its own.
-    if (!connection.isServer) connection.credit(size);
-    if (size > length) connection.release(stream, size - length);
+    if (!connection.isServer) connection.window.credit(size);
+    if (size > length) connection.window.release(stream, size - length);
     if (length > 0) {
-      if (stream.consumer === undefined) connection.release(stream, length);
+      if (stream.consumer === undefined) connection.window.release(stream, length);
       else stream.consumer.data(buffer.subarray(start, end));
     } else if (!ended) connection.abuse.spend("empty_frames", clock.now);
-    if (ended && !stream.gone) connection.remoteEnd(stream, undefined);
+    if (ended && !stream.gone) connection.ends.remote(stream, undefined);
   }
 
   #headers(flags: number, id: number, buffer: Buffer, payload: number, payloadEnd: number): void {
@@ -172,7 +169,6 @@ export class Receiver implements FrameSink {
     }
     const part = Buffer.from(buffer.subarray(start, end));
     this.#block = { streamId: id, flags, dependency, parts: [part], size: part.length };
-    return;
   }
 
   #continuation(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
@@ -210,15 +206,15 @@ export class Receiver implements FrameSink {
       return;
     }
     if (stream.remoteEnded) {
-      connection.streamFault(stream, ErrorCode.STREAM_CLOSED, "HEADERS after the end");
+      connection.ends.fault(stream, ErrorCode.STREAM_CLOSED, "HEADERS after the end");
       return;
     }
     if (dependency === id) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
       return;
     }
     if (section.malformed !== undefined) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, section.malformed);
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, section.malformed);
       return;
     }
     if (kind === "response") {
@@ -226,15 +222,14 @@ export class Receiver implements FrameSink {
       return;
     }
     if (!ended) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream");
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "trailers that do not end the stream");
       return;
     }
     if (stream.expected > 0) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a body shorter than its content-length");
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a body shorter than its content-length");
       return;
     }
-    connection.remoteEnd(stream, section.fields);
-    return;
+    connection.ends.remote(stream, section.fields);
   }
 
   #request(id: number, dependency: number, section: FieldSection, ended: boolean): void {
@@ -243,15 +238,15 @@ export class Receiver implements FrameSink {
     const stream = connection.accept(id);
     if (stream === undefined) return;
     if (full) {
-      connection.streamFault(stream, ErrorCode.REFUSED_STREAM, "too many streams");
+      connection.ends.fault(stream, ErrorCode.REFUSED_STREAM, "too many streams");
       return;
     }
     if (dependency === id) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
       return;
     }
     if (section.malformed !== undefined || (ended && section.contentLength > 0)) {
-      connection.streamFault(
+      connection.ends.fault(
         stream,
         ErrorCode.PROTOCOL_ERROR,
         section.malformed ?? "a body that is not there",
@@ -268,12 +263,12 @@ export class Receiver implements FrameSink {
     const connection = this.#connection;
     const { status } = section;
     if (section.tooLarge) {
-      connection.streamFault(stream, ErrorCode.ENHANCE_YOUR_CALM, "the header is too large");
+      connection.ends.fault(stream, ErrorCode.ENHANCE_YOUR_CALM, "the header is too large");
       return;
     }
     if (status < 200) {
       if (ended || status === 101) {
-        connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "an informational response that ends");
+        connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "an informational response that ends");
         return;
       }
       connection.abuse.spend("idle_frames", clock.now);
@@ -284,11 +279,11 @@ export class Receiver implements FrameSink {
     const bodyless = stream.bodyless || status === 204 || status === 304;
     stream.expected = bodyless ? -1 : section.contentLength;
     if (ended && stream.expected > 0) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "a body that is not there");
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a body that is not there");
       return;
     }
     stream.consumer?.response?.(status, section.fields);
-    if (ended && !stream.gone) connection.remoteEnd(stream, undefined);
+    if (ended && !stream.gone) connection.ends.remote(stream, undefined);
   }
 
   /** A frame for a stream that is not, or no longer, open. */
@@ -297,101 +292,8 @@ export class Receiver implements FrameSink {
     if (connection.isIdle(id)) throw protocolError(`${what} on a stream that nobody has opened`);
     if (free) connection.abuse.spend("idle_frames", clock.now);
     // What was sent before our reset came there is ignored (RFC 9113 5.1).
-    if (!connection.wasReset(id) && connection.isServer && id <= connection.lastPeerStream) {
+    if (!connection.ends.wasReset(id) && connection.isServer && id <= connection.lastPeerStream) {
       throw new ConnectionFault(ErrorCode.STREAM_CLOSED, `${what} on a stream that has ended`);
     }
   }
-
-  #priority(id: number, buffer: Buffer, start: number, end: number): void {
-    const connection = this.#connection;
-    if (id === 0) throw protocolError("PRIORITY without a stream");
-    connection.abuse.spend("priorities", clock.now);
-    const wrong =
-      end - start !== 5
-        ? ErrorCode.FRAME_SIZE_ERROR
-        : (buffer.readUInt32BE(start) & maxWindow) === id
-          ? ErrorCode.PROTOCOL_ERROR
-          : undefined;
-    if (wrong === undefined) return;
-    const stream = connection.streams.get(id);
-    if (stream !== undefined) connection.streamFault(stream, wrong, "a PRIORITY that is none");
-    else connection.refuse(id, wrong);
-  }
-
-  #rstStream(id: number, buffer: Buffer, start: number, end: number): void {
-    const connection = this.#connection;
-    if (id === 0) throw protocolError("RST_STREAM without a stream");
-    if (end - start !== 4) throw sizeError("RST_STREAM");
-    if (connection.isIdle(id)) throw protocolError("RST_STREAM on a stream that nobody has opened");
-    const stream = connection.streams.get(id);
-    if (connection.isServer) connection.abuse.spend("resets", clock.now);
-    if (stream !== undefined) connection.peerReset(stream, buffer.readUInt32BE(start));
-  }
-
-  #settings(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    if (id !== 0) throw protocolError("SETTINGS on a stream");
-    if ((flags & Flag.ACK) !== 0) {
-      if (end !== start) throw sizeError("SETTINGS");
-      this.#connection.settingsAcknowledged();
-      return;
-    }
-    if ((end - start) % 6 !== 0) throw sizeError("SETTINGS");
-    this.#connection.abuse.spend("settings", clock.now);
-    this.#connection.settings(buffer, start, end);
-    return;
-  }
-
-  #ping(flags: number, id: number, buffer: Buffer, start: number, end: number): void {
-    const connection = this.#connection;
-    if (id !== 0) throw protocolError("PING on a stream");
-    if (end - start !== 8) throw sizeError("PING");
-    if ((flags & Flag.ACK) !== 0) {
-      connection.pingAcknowledged(buffer.toString("latin1", start, end));
-      return;
-    }
-    // Some measure the way with one for each piece of data (gRPC's BDP estimate).
-    if (++this.#pings > connection.sender.output.dataFrames) connection.abuse.spend("pings", clock.now);
-    connection.sender.output.ping(true, buffer, start);
-    connection.sender.touch();
-    return;
-  }
-
-  #windowUpdate(id: number, buffer: Buffer, start: number, end: number): void {
-    const connection = this.#connection;
-    if (end - start !== 4) throw sizeError("WINDOW_UPDATE");
-    const increment = buffer.readUInt32BE(start) & maxWindow;
-    if (++this.#windowUpdates > 4 * connection.sender.output.dataFrames) {
-      connection.abuse.spend("window_updates", clock.now);
-    }
-    if (id === 0) {
-      if (increment === 0) throw protocolError("WINDOW_UPDATE of nothing");
-      connection.sender.grow(increment);
-      return;
-    }
-    const stream = connection.streams.get(id);
-    if (stream === undefined) {
-      if (connection.isIdle(id)) throw protocolError("WINDOW_UPDATE on a stream that nobody has opened");
-      return;
-    }
-    if (increment === 0) {
-      connection.streamFault(stream, ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of nothing");
-      return;
-    }
-    stream.sendWindow += increment;
-    if (stream.sendWindow > maxWindow) {
-      connection.streamFault(stream, ErrorCode.FLOW_CONTROL_ERROR, "the window of the stream is too large");
-      return;
-    }
-    stream.blockedSince = 0;
-    connection.sender.pump(stream);
-    return;
-  }
-}
-
-function protocolError(message: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
-}
-
-function sizeError(type: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, `a ${type} frame of another size`);
 }

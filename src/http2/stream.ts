@@ -143,11 +143,11 @@ export class Stream {
 
   /** Gives the peer back its window for octets that were worked on. */
   consumed(octets: number): void {
-    if (!this.gone) this.connection.release(this, octets);
+    if (!this.gone) this.connection.window.release(this, octets);
   }
 
   /** Ends the stream at once, both ways. The consumer hears nothing more. */
   reset(code: number = ErrorCode.CANCEL): void {
-    if (!this.gone) this.connection.reset(this, code);
+    if (!this.gone) this.connection.ends.reset(this, code);
   }
 }

@@ -279,6 +279,15 @@ describe("what is taken", () => {
   });
 });
 
+test("6.8: a client that says GOAWAY and stays is let go like one that is idle", async () => {
+  await using peer = await rawPeer({ idleMs: 150 });
+  peer.send(...start, request(get), frame(GOAWAY, 0, 0, Buffer.alloc(8)));
+  expect(await peer.goaway()).toBe(0);
+  const notice = await peer.seen("PING", ({ type, flags }) => type === PING && flags === 0);
+  peer.send(frame(PING, 1, 0, notice.payload));
+  await until("the connection is closed", () => peer.closed);
+});
+
 describe("abuse", () => {
   const many = (count: number, make: (n: number) => readonly Buffer[]): Buffer[] =>
     Array.from({ length: count }, (_, n) => make(n)).flat();
