@@ -89,6 +89,7 @@ export interface RouteConfig {
   readonly priority: "low" | "normal" | "high";
   readonly streamLimits: StreamConfig | undefined;
   readonly streams: RouteStreamsConfig | undefined;
+  readonly compression: "off" | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetryConfig | undefined;
   /** Undefined where the default holds. */
@@ -122,6 +123,8 @@ export interface Config extends ProvidersConfig {
   readonly transcoding: Transcoding;
   /** Durations in milliseconds; undefined for never. */
   readonly streams: Parsed["streams"];
+  /** Undefined where nothing is to be compressed. */
+  readonly compression: Parsed["compression"];
   /** Those of the file, which count instead of the schema's. */
   readonly httpRules: readonly HttpRuleConfig[];
   readonly telemetry: Parsed["telemetry"];
@@ -190,6 +193,7 @@ export function normalizeConfig(
       priority: route.priority,
       streamLimits: route.streamLimits === undefined ? undefined : streamOf(route.streamLimits),
       streams: route.streams === undefined ? undefined : routeStreamsOf(route.streams),
+      compression: route.compression,
       timeoutMs: route.timeout,
       retry: route.retry === undefined ? undefined : retryOf(route.retry),
       validate: route.validate,
@@ -199,6 +203,7 @@ export function normalizeConfig(
     })),
     transcoding,
     streams: parsed.streams,
+    compression: parsed.compression,
     httpRules: httpRulesOf(parsed.http, rulePlace),
     telemetry: parsed.telemetry,
     drain: parsed.drain,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { apiKeysSchema, authStartupSchema, issuerSchema } from "./auth-schema.ts";
 import { basicSchema } from "./basic-schema.ts";
 import { certificatesSchema } from "./certificates-schema.ts";
+import { compressionSchema, routeCompressionSchema } from "./compression-schema.ts";
 import { externalSchema } from "./external-schema.ts";
 import { httpSchema } from "./http-schema.ts";
 import { introspectionSchema } from "./introspection-schema.ts";
@@ -232,6 +233,7 @@ const route = z.strictObject({
   priority: prioritySchema,
   streamLimits: streamSchema.optional(),
   streams: routeStreamsSchema.optional(),
+  compression: routeCompressionSchema,
   timeout: duration("The longest that a call may take.").optional(),
   retry: retry.optional(),
   validate: validate.optional().describe("As in defaults, where it differs here."),
@@ -294,6 +296,7 @@ export const configSchema = z.strictObject({
   routes: z.array(route).min(1),
   transcoding: transcodingSchema.prefault({}),
   streams: streamsSchema.prefault({}),
+  compression: compressionSchema,
   http: httpSchema.prefault({}),
   telemetry: z
     .strictObject({

@@ -1,5 +1,6 @@
 export { connectStreamProtocol } from "./connect/stream.ts";
 export { connectUnaryProtocol } from "./connect/unary.ts";
+export { codingsOf } from "./content-coding.ts";
 export { type Cors, type CorsOptions, createCors } from "./cors.ts";
 export { createDragomanListener } from "./dragoman-engine/listener.ts";
 export { grpcProtocol } from "./grpc/protocol.ts";
@@ -12,6 +13,7 @@ export { trustedPeers } from "./peer.ts";
 export { redirectToHttps } from "./redirect.ts";
 export { createRestProtocol } from "./rest/protocol.ts";
 export type {
+  AnswerCompression,
   AnswerOptions,
   EventId,
   MethodRoute,

@@ -3,6 +3,7 @@ import type { RouteTable } from "#route";
 import type { Handler, RpcError } from "#rpc";
 import type { Method } from "#schema";
 import type { Transcoder } from "#transcode";
+import type { Compression } from "./content-coding.ts";
 import type { Cors } from "./cors.ts";
 
 /** A method as it is served: with its whole plan, so that the hot path looks nothing up. */
@@ -18,6 +19,15 @@ export interface ServedMethod {
   readonly bodyBytes: number;
   readonly cors: Cors | undefined;
   readonly streams: StreamOptions;
+  readonly compression: AnswerCompression;
+}
+
+/** What is compressed for those who ask; undefined for what never is. */
+export interface AnswerCompression {
+  /** Answers that are there whole. */
+  readonly whole: Compression | undefined;
+  /** Streams of responses. */
+  readonly streams: Compression | undefined;
 }
 
 /** How streams of responses are written. */

@@ -15,6 +15,7 @@ import { buildRouteTable, type HttpRule, plainRule } from "#route";
 import { compose, type Handler, type RpcError } from "#rpc";
 import type { Schema } from "#schema";
 import { compileTranscoder, type Transcoder } from "#transcode";
+import { answerCompression } from "./compression.ts";
 import type { LiveState } from "./live-state.ts";
 import { type Observers, observers, pipeline } from "./pipeline.ts";
 import type { Plan, PlannedMethod, PlannedPath } from "./plan.ts";
@@ -173,6 +174,7 @@ class RouteBuilder {
       bodyBytes,
       cors: this.cors,
       streams: streamOptions(config, route, method),
+      compression: answerCompression(config, route),
     };
   }
 }

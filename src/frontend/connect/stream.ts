@@ -5,8 +5,9 @@ import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { unpackFor } from "../framing/compression.ts";
-import { FrameReader, frameMessage, pushFrame } from "../framing/frame.ts";
+import { FrameReader, frameMessage } from "../framing/frame.ts";
 import { countRequests, none } from "../framing/messages.ts";
+import { packingFor } from "../framing/packing.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
@@ -97,11 +98,14 @@ async function writeStream(
 ): Promise<void> {
   const fields = answerFields(exchange, match.cors, call.context, match.form);
   appendMetadata(fields, reply.header);
-  const { unreadMs } = match.served.streams;
-  const batch = new BatchedWriter(exchange, exchange.open(200, fields), unreadMs);
+  const { streams, compression } = match.served;
+  const accepted = field(exchange.head.fields, "connect-accept-encoding");
+  const packing = packingFor(accepted, compression.streams);
+  if (packing.encoding !== undefined) fields.push("connect-content-encoding", packing.encoding);
+  const batch = new BatchedWriter(exchange, exchange.open(200, fields), streams.unreadMs);
   const responses = reply.responses[Symbol.asyncIterator]();
   const error = await writeResponses(responses, exchange, batch, (payload) =>
-    pushFrame(batch, responseBytes(payload, match.form)),
+    packing.push(batch, responseBytes(payload, match.form)),
   );
   batch.push(endFrame(error, error?.metadata ?? reply.trailer));
   batch.end();

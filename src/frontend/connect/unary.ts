@@ -1,6 +1,7 @@
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
 import { Code, type Context, type Metadata, Payload, RpcError } from "#rpc";
 import { badRequest, parseQuery, type Violation } from "#transcode";
+import { acceptEncoding, negotiateCoding } from "../content-coding.ts";
 import { readDecoded } from "../content-encoding.ts";
 import type { Cors } from "../cors.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
@@ -69,13 +70,27 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
     };
   },
 
-  async write(exchange, match, call, reply) {
-    if (reply.kind !== "unary") return;
+  write(exchange, match, call, reply) {
+    if (reply.kind !== "unary") return undefined;
     const fields = answerFields(exchange, match.cors, call.context, `application/${match.form}`);
     if (exchange.head.method === "GET") fields.push("vary", "accept-encoding");
     appendMetadata(fields, reply.header);
     appendTrailers(fields, reply.trailer);
-    exchange.respond(200, fields, match.shown ?? responseBytes(reply.response, match.form));
+    const body = match.shown ?? responseBytes(reply.response, match.form);
+    const compression = match.served.compression.whole;
+    const coding =
+      compression === undefined || body.length < compression.threshold
+        ? undefined
+        : negotiateCoding(acceptEncoding(exchange.head), compression.codings);
+    if (coding === undefined) {
+      exchange.respond(200, fields, body);
+      return undefined;
+    }
+    return coding.encode(body).then((encoded) => {
+      if (exchange.signal.aborted) return;
+      fields.push("content-encoding", coding.name);
+      exchange.respond(200, fields, encoded);
+    });
   },
 
   fail(exchange, error, routes, context, match) {

@@ -5,8 +5,9 @@ import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { frameMessage, prefixBytes, pushFrame } from "../framing/frame.ts";
+import { frameMessage, prefixBytes } from "../framing/frame.ts";
 import { none, readMessages, readSole } from "../framing/messages.ts";
+import { frameWith, type Packing, packingFor } from "../framing/packing.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
@@ -92,15 +93,28 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
     };
   },
 
-  async write(exchange, match, call, reply) {
+  write(exchange, match, call, reply) {
     const fields = answerFields(exchange.head, match.answersText, match.cors, call.context);
     appendGrpcMetadata(fields, reply.header);
-    if (reply.kind === "stream") {
-      await writeStream(exchange, fields, reply, match);
-      return;
+    const { compression } = match.served;
+    const packing = packingFor(
+      field(exchange.head.fields, "grpc-accept-encoding"),
+      compression[reply.kind === "unary" ? "whole" : "streams"],
+    );
+    if (packing.encoding !== undefined) fields.push("grpc-encoding", packing.encoding);
+    if (reply.kind === "stream") return writeStream(exchange, fields, reply, packing, match);
+    const respond = (frame: Uint8Array): void => {
+      const body = Buffer.concat([frame, trailerFrame(okFields(reply.trailer))]);
+      exchange.respond(200, fields, match.answersText ? encodeText(body) : body);
+    };
+    const frame = frameWith(packing, reply.response.proto());
+    if (frame instanceof Uint8Array) {
+      respond(frame);
+      return undefined;
     }
-    const body = Buffer.concat([frameMessage(reply.response.proto()), trailerFrame(okFields(reply.trailer))]);
-    exchange.respond(200, fields, match.answersText ? encodeText(body) : body);
+    return frame.then((packed) => {
+      if (!exchange.signal.aborted) respond(packed);
+    });
   },
 
   fail(exchange, error, routes, context, match) {
@@ -150,14 +164,16 @@ async function writeStream(
   exchange: Exchange,
   fields: readonly string[],
   reply: StreamReply,
+  packing: Packing,
   { served, answersText }: GrpcWebMatch,
 ): Promise<void> {
   const batch = new BatchedWriter(exchange, exchange.open(200, fields), served.streams.unreadMs);
   const responses = reply.responses[Symbol.asyncIterator]();
-  const error = await writeResponses(responses, exchange, batch, (payload) => {
-    if (answersText) batch.push(encodeText(frameMessage(payload.proto())));
-    else pushFrame(batch, payload.proto());
-  });
+  const pushText = async (message: Uint8Array): Promise<void> =>
+    batch.push(encodeText(await frameWith(packing, message)));
+  const error = await writeResponses(responses, exchange, batch, (payload) =>
+    answersText ? pushText(payload.proto()) : packing.push(batch, payload.proto()),
+  );
   const last = trailerFrame(error === undefined ? okFields(reply.trailer) : errorFields(error));
   batch.push(answersText ? encodeText(last) : last);
   batch.end();

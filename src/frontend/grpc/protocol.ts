@@ -1,11 +1,13 @@
 import { Code, type Context, Payload, RpcError, type StreamReply } from "#rpc";
 import { BatchedWriter } from "../batched-writer.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Compression } from "../content-coding.ts";
+import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { frameMessage, prefixBytes, pushFrame } from "../framing/frame.ts";
+import { prefixBytes } from "../framing/frame.ts";
 import { none, readMessages, readSole } from "../framing/messages.ts";
+import { frameWith, type Packing, packingFor } from "../framing/packing.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
@@ -84,12 +86,21 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
     };
   },
 
-  async write(exchange, { served }, call, reply) {
+  write(exchange, { served }, call, reply) {
     const fields = answerFields(call.context);
     appendGrpcMetadata(fields, reply.header);
-    if (reply.kind === "unary") {
-      exchange.respond(200, fields, frameMessage(reply.response.proto()), okFields(reply.trailer));
-    } else await writeStream(exchange, fields, reply, served.streams);
+    const { compression, streams } = served;
+    const packing = answerPacking(exchange.head, compression[reply.kind === "unary" ? "whole" : "streams"]);
+    if (packing.encoding !== undefined) fields.push("grpc-encoding", packing.encoding);
+    if (reply.kind === "stream") return writeStream(exchange, fields, reply, packing, streams);
+    const frame = frameWith(packing, reply.response.proto());
+    if (frame instanceof Uint8Array) {
+      exchange.respond(200, fields, frame, okFields(reply.trailer));
+      return undefined;
+    }
+    return frame.then((packed) => {
+      if (!exchange.signal.aborted) exchange.respond(200, fields, packed, okFields(reply.trailer));
+    });
   },
 
   fail(exchange, error, _routes, context) {
@@ -107,6 +118,19 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
   },
 };
 
+/**
+ * A client that compresses asks for answers that are. What it accepts is no such wish: most libraries of gRPC accept all
+ * that they know.
+ */
+function answerPacking({ fields }: RequestHead, compression: Compression | undefined): Packing {
+  const own = field(fields, "grpc-encoding");
+  if (own === undefined || own === "identity") return packingFor(undefined, compression);
+  const accepted = field(fields, "grpc-accept-encoding")
+    ?.split(",")
+    .map((name) => name.trim());
+  return packingFor(accepted?.includes(own) === false ? accepted.join(",") : own, compression);
+}
+
 function answerFields(context: Context): string[] {
   return [
     "content-type",
@@ -122,12 +146,13 @@ async function writeStream(
   exchange: Exchange,
   fields: readonly string[],
   reply: StreamReply,
+  packing: Packing,
   { unreadMs }: StreamOptions,
 ): Promise<void> {
   const batch = new BatchedWriter(exchange, exchange.open(200, fields), unreadMs);
   const responses = reply.responses[Symbol.asyncIterator]();
   const error = await writeResponses(responses, exchange, batch, (payload) =>
-    pushFrame(batch, payload.proto()),
+    packing.push(batch, payload.proto()),
   );
   batch.end(error === undefined ? okFields(reply.trailer) : errorFields(error));
 }

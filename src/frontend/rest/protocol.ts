@@ -12,15 +12,20 @@ import {
 } from "#rpc";
 import type { TranscodedResponse } from "#transcode";
 import { clientGone } from "../body-error.ts";
+import {
+  acceptEncoding,
+  type Coding,
+  type Compression,
+  isCompressible,
+  negotiateCoding,
+} from "../content-coding.ts";
 import { errorAnswer, errorJson } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
-import { fieldValues } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import type { Protocol } from "../protocol.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
-import { type Coding, leastCompressed, negotiateCoding } from "./accept-encoding.ts";
 import { viewJson } from "./json-view.ts";
 import { type MethodMatch, matchRoute, type RestMatch } from "./match.ts";
 import { answerOptions } from "./options.ts";
@@ -123,13 +128,16 @@ function writeUnary(
   if (transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
   appendMetadata(fields, reply.header);
   appendMetadata(fields, reply.trailer);
-  // Bytes of any type are most often compressed already.
-  if (answer.body.length < leastCompressed || transcoder.outputIsHttpBody) {
+  const compression = match.route.served.compression.whole;
+  if (
+    compression === undefined ||
+    answer.body.length < compression.threshold ||
+    (transcoder.outputIsHttpBody && !isCompressible(answer.contentType))
+  ) {
     exchange.respond(200, fields, answer.body);
     return undefined;
   }
-  fields.push("vary", "accept-encoding");
-  const coding = mayTransform(reply) ? negotiateCoding(acceptEncoding(exchange.head)) : undefined;
+  const coding = codingFor(exchange.head, fields, reply, compression.codings);
   if (coding !== undefined) return respondEncoded(exchange, fields, answer.body, coding);
   exchange.respond(200, fields, answer.body);
   return undefined;
@@ -156,14 +164,17 @@ function shown(answer: TranscodedResponse, { view, transcoder }: MethodMatch): T
   return { ...answer, body: viewJson(answer.body, view) };
 }
 
-function acceptEncoding(head: RequestHead): string | undefined {
-  const values = fieldValues(head.fields, "accept-encoding");
-  return values.length > 1 ? values.join(",") : values[0];
-}
-
-/** RFC 9111 5.2.2.6 */
-function mayTransform({ header }: UnaryReply): boolean {
-  return header.get("cache-control")?.includes("no-transform") !== true;
+/** The coding of an answer that might have one, which caches are told. */
+function codingFor(
+  head: RequestHead,
+  fields: string[],
+  { header }: Reply,
+  codings: Compression["codings"],
+): Coding | undefined {
+  fields.push("vary", "accept-encoding");
+  // RFC 9111 5.2.2.6
+  if (header.get("cache-control")?.includes("no-transform") === true) return undefined;
+  return negotiateCoding(acceptEncoding(head), codings);
 }
 
 async function respondEncoded(
@@ -206,7 +217,8 @@ function writeMany(
   reply: Reply & { kind: "stream" },
 ) {
   const { transcoder, view } = match;
-  const { method, streams } = match.route.served;
+  const { method, streams, compression } = match.route.served;
+  const codings = compression.streams?.codings.filter(({ stream }) => stream !== undefined);
   const raw = transcoder.outputIsHttpBody;
   // A message is a line, or part of one.
   const onLines = view === undefined ? undefined : { mask: view.mask, indented: false };
@@ -221,6 +233,10 @@ function writeMany(
     streams,
     hold: match.hold,
     leave: match.leave,
+    coding: (own, mediaType) =>
+      codings === undefined || !isCompressible(mediaType)
+        ? undefined
+        : codingFor(exchange.head, own, reply, codings),
     format: (first) => {
       if (!raw) return streamFormat(match.route.answers.streamFormat, match.mediaType, streams);
       return rawFormat(

@@ -1,5 +1,7 @@
 import { Code, type Metadata, type Payload, type RpcError, type StreamReply } from "#rpc";
 import { BatchedWriter } from "../batched-writer.ts";
+import { CompressedBody } from "../compressed-body.ts";
+import type { Coding } from "../content-coding.ts";
 import type { Exchange } from "../exchange.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { StreamOptions } from "../routes.ts";
@@ -19,6 +21,8 @@ export interface StreamWriteOptions {
   /** `google.rpc.Status` as JSON. */
   readonly statusJson: (error: RpcError) => string;
   readonly streams: StreamOptions;
+  /** How a body of a media type goes out; adds to the fields what that depends on. */
+  readonly coding: (fields: string[], mediaType: string) => Coding | undefined;
   /** How long the head waits for the first message; undefined for as long as that takes. */
   readonly hold: HeadHold | undefined;
   /** Ends the call of a request that wants no more than the head. */
@@ -50,6 +54,8 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
   const fields = ["content-type", format.mediaType, ...format.fields, "x-accel-buffering", "no"];
   fields.push(...options.fields);
   appendMetadata(fields, reply.header);
+  const coding = options.coding(fields, format.mediaType);
+  if (coding !== undefined) fields.push("content-encoding", coding.name);
   const writer = exchange.open(200, fields);
   if (exchange.head.method === "HEAD") {
     // Its head is all that is wanted of it.
@@ -59,7 +65,7 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
     writer.end();
     return;
   }
-  const batch = new BatchedWriter(exchange, writer, streams.unreadMs);
+  const batch = new BatchedWriter(exchange, CompressedBody.over(exchange, writer, coding), streams.unreadMs);
   const start = format.start();
   if (start !== undefined) {
     batch.push(start);
