@@ -1,3 +1,4 @@
+import type { Peer } from "#rpc";
 import type { Exchange, Upgrade } from "./exchange.ts";
 
 /** Where a listener is bound. */
@@ -6,10 +7,12 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** What a listener hands on. Neither may throw. */
+/** What a listener hands on. None may throw. */
 export interface ListenerEvents {
   exchange(exchange: Exchange): void;
   upgrade(upgrade: Upgrade): void;
+  /** A connection or a stream was ended for abuse of HTTP/2; `kind` is one of a few. Only some engines can tell. */
+  abused?(kind: string, peer: Peer): void;
 }
 
 /** Bounds that a listener enforces by itself, before anybody sees a request. */

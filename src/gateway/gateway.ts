@@ -15,6 +15,7 @@ import {
 } from "#frontend";
 import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWatcher } from "#schema";
 import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
+import { createAbuseReports } from "./abuse-reports.ts";
 import { openListeners, portError } from "./listeners.ts";
 import { LiveState } from "./live-state.ts";
 import { observeGateway } from "./observed-gauges.ts";
@@ -160,6 +161,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   const events = {
     exchange: serve,
     upgrade: (upgrade: Parameters<WebSocketFront["upgrade"]>[0]) => webSockets.upgrade(upgrade),
+    abused: createAbuseReports(meter, logger),
   };
 
   const notReady = (): string[] => {

@@ -73,7 +73,7 @@ export async function openListeners(
   const httpsPort = await open("https", secure, https.host, https.port);
   let httpPort: number | undefined;
   if (http.mode !== "off") {
-    const plainEvents = http.mode === "serve" ? events : redirectToHttps(httpsPort);
+    const plainEvents = http.mode === "serve" ? events : { ...events, ...redirectToHttps(httpsPort) };
     httpPort = await open(
       "http",
       createListener({ limits: bounds, events: plainEvents, trusts }),

@@ -11,7 +11,7 @@ export interface ConnectionEvents {
   room?(): void;
   /** The peer takes no new streams; those that run may end. */
   goingAway?(code: number): void;
-  /** The connection was ended because of what the peer did. */
+  /** The connection, or a stream of it, was ended because of what the peer did. */
   abused?(kind: string): void;
   /** It is over; all streams have heard of it. */
   closed(): void;

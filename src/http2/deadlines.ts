@@ -78,6 +78,7 @@ export class Deadlines {
         if (now - stream.stoppingSince > stopMs) connection.ends.reset(stream, ErrorCode.NO_ERROR);
       } else if (stream.blockedSince > 0 && now - stream.blockedSince > options.stallMs) {
         const { consumer } = stream;
+        options.events.abused?.("stalled_stream");
         connection.ends.reset(stream, ErrorCode.CANCEL);
         consumer?.broken({
           by: "rule",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { until } from "../support/until.ts";
+import { floods } from "./support/floods.ts";
 import {
   frame,
   get,
@@ -289,47 +290,7 @@ test("6.8: a client that says GOAWAY and stays is let go like one that is idle",
 });
 
 describe("abuse", () => {
-  const many = (count: number, make: (n: number) => readonly Buffer[]): Buffer[] =>
-    Array.from({ length: count }, (_, n) => make(n)).flat();
-  const rows: readonly (readonly [name: string, kind: string, frames: readonly Buffer[]])[] = [
-    [
-      "rapid reset",
-      "resets",
-      many(1100, (n) => [
-        frame(HEADERS, END_HEADERS, 2 * n + 1, post),
-        frame(RST_STREAM, 0, 2 * n + 1, word(8)),
-      ]),
-    ],
-    [
-      "resets brought about by faults",
-      "resets",
-      many(1100, (n) => [
-        frame(HEADERS, END_HEADERS, 2 * n + 1, post),
-        frame(WINDOW_UPDATE, 0, 2 * n + 1, word(0)),
-      ]),
-    ],
-    ["PING", "pings", many(600, () => [frame(PING, 0, 0, Buffer.alloc(8))])],
-    ["SETTINGS", "settings", many(60, () => [settings()])],
-    ["PRIORITY", "priorities", many(1100, () => [frame(PRIORITY, 0, 1, bytes(0, 0, 0, 0, 1))])],
-    [
-      "empty DATA",
-      "empty_frames",
-      [frame(HEADERS, END_HEADERS, 1, post), ...many(200, () => [frame(DATA, 0, 1)])],
-    ],
-    ["WINDOW_UPDATE", "window_updates", many(2100, () => [frame(WINDOW_UPDATE, 0, 0, word(1))])],
-    ["unknown frames", "idle_frames", many(1100, () => [frame(0xaa, 0, 0)])],
-    [
-      "CONTINUATION without end",
-      "continuations",
-      [frame(HEADERS, 0, 1, get), ...many(100, () => [frame(CONTINUATION, 0, 1, literal("x-a", "b"))])],
-    ],
-    [
-      "empty CONTINUATION without end",
-      "continuations",
-      [frame(HEADERS, 0, 1, get), ...many(100, () => [frame(CONTINUATION, 0, 1)])],
-    ],
-  ];
-  test.each(rows)("%s: ENHANCE_YOUR_CALM, counted", async (_name, kind, frames) => {
+  test.each(floods)("%s: ENHANCE_YOUR_CALM, counted", async (_name, kind, frames) => {
     await using peer = await rawPeer({ onRequest: () => {} });
     peer.send(...start, ...frames);
     expect(await peer.goaway()).toBe(11);

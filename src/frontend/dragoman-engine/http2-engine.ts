@@ -64,6 +64,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
     serve(accepted) {
       const own: ConnectionEvents = {
         request: (stream, section) => request(accepted, stream, section),
+        abused: (kind) => events.abused?.(kind, accepted.peer),
         closed: () => connections.delete(connection),
       };
       const connection = new Connection(accepted.socket, {

@@ -1,14 +1,7 @@
 import { once } from "node:events";
-import net, { type AddressInfo, type Socket } from "node:net";
+import net, { type AddressInfo } from "node:net";
 import { Connection, type ConnectionEvents, type ConnectionOptions, type Stream } from "#http2";
-import { until } from "../../support/until.ts";
-
-export interface RawFrame {
-  readonly type: number;
-  readonly flags: number;
-  readonly streamId: number;
-  readonly payload: Buffer;
-}
+import { type RawWire, rawWire } from "./raw-wire.ts";
 
 export const preface: Buffer = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 
@@ -66,19 +59,11 @@ export const get: Buffer = Buffer.concat([Buffer.of(0x82, 0x86, 0x84), literal("
 export const post: Buffer = Buffer.concat([Buffer.of(0x83, 0x86, 0x84), literal(":authority", "a.test")]);
 
 /** A server of the engine that answers each request with 204, or as told, and a raw client of it. */
-export interface RawPeer extends AsyncDisposable {
-  readonly socket: Socket;
-  readonly received: readonly RawFrame[];
+export interface RawPeer extends RawWire, AsyncDisposable {
   readonly connection: () => Connection;
   /** Requests that the engine has handed on, and what became of them. */
   readonly requests: { readonly stream: Stream; readonly path: string | undefined; outcome: string }[];
   readonly abuses: readonly string[];
-  send(...frames: readonly Uint8Array[]): void;
-  /** Waits for a frame. */
-  seen(what: string, matches: (frame: RawFrame) => boolean): Promise<RawFrame>;
-  /** The error code of the GOAWAY that ends the connection. */
-  goaway(): Promise<number>;
-  readonly closed: boolean;
 }
 
 export const limits: Omit<ConnectionOptions, "role" | "events"> = {
@@ -124,48 +109,19 @@ export async function rawPeer(
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const socket = net.connect((server.address() as AddressInfo).port, "127.0.0.1");
-  const received: RawFrame[] = [];
-  let closed = false;
-  let rest: Buffer = Buffer.alloc(0);
-  socket.on("data", (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk]);
-    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
-      const end = 9 + rest.readUIntBE(0, 3);
-      received.push({
-        type: rest[3]!,
-        flags: rest[4]!,
-        streamId: rest.readUInt32BE(5) & 0x7fffffff,
-        payload: rest.subarray(9, end),
-      });
-      rest = rest.subarray(end);
-    }
-  });
-  socket.on("error", () => {});
-  socket.on("close", () => {
-    closed = true;
-  });
+  const wire = rawWire(socket);
   await once(socket, "connect");
-  const find = async (what: string, matches: (frame: RawFrame) => boolean): Promise<RawFrame> => {
-    await until(what, () => received.some(matches) || closed);
-    const found = received.find(matches);
-    if (found === undefined) throw new Error(`the connection was closed before ${what}`);
-    return found;
-  };
   return {
-    socket,
-    received,
+    ...wire,
+    get closed() {
+      return wire.closed;
+    },
     requests,
     abuses,
     connection: () => {
       if (connection === undefined) throw new Error("not connected");
       return connection;
     },
-    get closed() {
-      return closed;
-    },
-    send: (...frames) => void socket.write(Buffer.concat(frames)),
-    seen: find,
-    goaway: async () => (await find("GOAWAY", ({ type }) => type === 7)).payload.readUInt32BE(4),
     async [Symbol.asyncDispose]() {
       socket.destroy();
       server.close();
