@@ -9,6 +9,8 @@ export interface ConnectionEvents {
   settled?(): void;
   /** Client: it may have room for another stream. */
   room?(): void;
+  /** Client: many cancelled streams wait to be reset; another connection should take its place. */
+  crowded?(): void;
   /** The peer takes no new streams; those that run may end. */
   goingAway?(code: number): void;
   /** The connection, or a stream of it, was ended because of what the peer did. */

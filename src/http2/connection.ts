@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { AbuseGuard } from "./abuse.ts";
+import { Cancellations } from "./cancellations.ts";
 import { clock, startTicking, stopTicking } from "./clock.ts";
 import { ConnectionFault } from "./connection-fault.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
@@ -28,6 +29,7 @@ export class Connection {
   readonly abuse = new AbuseGuard();
   readonly sender: Sender;
   readonly ends = new StreamEnds(this);
+  readonly cancellations = new Cancellations(this);
   readonly settings: SettingsExchange;
   readonly window: ReceiveWindow;
   readonly #pings: Pings;
@@ -208,8 +210,10 @@ export class Connection {
 
   /** Looks at all deadlines. */
   tick(now: number): void {
-    if (this.#state !== "closing") this.#deadlines.check(now);
-    else if (now - this.#closingAt > lingerMs) this.destroy();
+    if (this.#state !== "closing") {
+      this.#deadlines.check(now);
+      if (this.cancellations.waiting > 0) this.cancellations.tick(now);
+    } else if (now - this.#closingAt > lingerMs) this.destroy();
   }
 
   #receive(chunk: Buffer): void {
@@ -245,7 +249,12 @@ export class Connection {
   }
 
   #closeWhenDone(): void {
-    if (this.#state === "leaving" && this.streams.size === 0 && !this.#departure.isOpen) this.#close();
+    if (
+      this.#state === "leaving" &&
+      this.streams.size === this.cancellations.waiting &&
+      !this.#departure.isOpen
+    )
+      this.#close();
   }
 
   /** Sends what is left, and the end. */

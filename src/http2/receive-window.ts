@@ -28,7 +28,7 @@ export class ReceiveWindow {
     const given = Math.min(octets, stream.held);
     stream.held -= given;
     if (this.#options.role === "server") this.credit(given);
-    if (stream.remoteEnded || stream.gone) return;
+    if (stream.remoteEnded || stream.gone || stream.abandoned) return;
     stream.unannounced += given;
     if (stream.unannounced < this.#options.streamWindow / 2) return;
     this.#sender.output.windowUpdate(stream.id, stream.unannounced);

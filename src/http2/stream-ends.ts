@@ -88,6 +88,7 @@ export class StreamEnds {
     stream.queue = [];
     stream.queued = 0;
     connection.streams.remove(stream);
+    if (stream.abandoned) connection.cancellations.remove(stream);
     connection.active();
     const { held } = stream;
     stream.held = 0;

@@ -48,6 +48,8 @@ export class Stream {
   remoteEnded = false;
   /** We have sent our end. */
   localEnded = false;
+  /** Client: cancelled, and waiting for its reset. */
+  abandoned = false;
   /** Out of the table of the connection. */
   gone = false;
   /** Client: the head of the response has come. Server: a response has begun. */
@@ -87,7 +89,7 @@ export class Stream {
 
   /** Nothing can be written any more. */
   get closed(): boolean {
-    return this.gone || this.localEnded || this.endQueued;
+    return this.gone || this.localEnded || this.endQueued || this.abandoned;
   }
 
   /** Server: an informational response (RFC 9110 15.2). */
@@ -144,6 +146,26 @@ export class Stream {
   /** Gives the peer back its window for octets that were worked on. */
   consumed(octets: number): void {
     if (!this.gone) this.connection.window.release(this, octets);
+  }
+
+  /**
+   * Client: ends the stream, both ways, without a flood of resets: of many, some are reset later, or end by themselves. The
+   * consumer hears nothing more.
+   */
+  cancel(code: number = ErrorCode.CANCEL): void {
+    if (!this.gone && !this.abandoned) this.connection.cancellations.cancel(this, code);
+  }
+
+  /** Drops what is to be sent, and whoever reads. */
+  abandon(): void {
+    this.abandoned = true;
+    this.consumer = undefined;
+    this.queue = [];
+    this.queueOffset = 0;
+    this.queued = 0;
+    this.blockedSince = 0;
+    // What was sent of a request must not look like all of it.
+    this.endQueued = false;
   }
 
   /** Ends the stream at once, both ways. The consumer hears nothing more. */

@@ -94,7 +94,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
 
   cancel(error: Error): void {
     if (this.#ended) return;
-    this.#stream?.reset(ErrorCode.CANCEL);
+    this.#stream?.cancel(ErrorCode.CANCEL);
     this.#received.length = 0;
     this.#end(error);
   }
@@ -184,7 +184,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
       this.#end(failure);
     }
     // What the server has not read it does not want.
-    if (this.#stream?.localEnded === false) this.#stream.reset(ErrorCode.NO_ERROR);
+    if (this.#stream?.localEnded === false) this.#stream.cancel(ErrorCode.NO_ERROR);
   }
 
   #reply(head: readonly string[]): void {

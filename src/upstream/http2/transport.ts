@@ -230,6 +230,7 @@ export class Http2Transport implements Transport, CallOwner {
       events: {
         settled: () => this.#settled(attempt, connection),
         room: () => this.#wake(),
+        crowded: () => this.#relieve(),
         goingAway: () => this.#leaves(connection),
         closed: () => {
           this.#open.delete(connection);
@@ -248,12 +249,27 @@ export class Http2Transport implements Transport, CallOwner {
     this.#attempt = undefined;
     this.#unreachable = false;
     const first = this.#ready.length === 0;
+    this.#retireCrowded();
     this.#ready.push(connection);
     if (first) {
       this.#readyAt = performance.now();
       this.#become("ready");
     }
     this.#wake();
+  }
+
+  /** Makes a connection to take the place of one with many cancelled calls that the server cannot be told of at once. */
+  #relieve(): void {
+    if (this.#connectivity === "ready" && this.#attempt === undefined && this.#open.size < maxConnections) {
+      this.#dial();
+    }
+  }
+
+  /** Each ends with the last call that somebody waits for, and that ends its cancelled calls as well. */
+  #retireCrowded(): void {
+    const crowded = this.#ready.filter(({ cancellations }) => cancellations.crowded);
+    this.#ready = this.#ready.filter((connection) => !crowded.includes(connection));
+    for (const connection of crowded) connection.leave();
   }
 
   /** It takes no more calls; those under way go on. */

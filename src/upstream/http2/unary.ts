@@ -110,7 +110,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
       });
     }
     // What the server has not read it does not want.
-    if (this.#stream?.localEnded === false) this.#stream.reset(ErrorCode.NO_ERROR);
+    if (this.#stream?.localEnded === false) this.#stream.cancel(ErrorCode.NO_ERROR);
   }
 
   broken(breach: Breach): void {
@@ -121,7 +121,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
 
   cancel(error: Error): void {
     if (!this.#end()) return;
-    this.#stream?.reset(ErrorCode.CANCEL);
+    this.#stream?.cancel(ErrorCode.CANCEL);
     this.#sink.failed(error);
   }
 
