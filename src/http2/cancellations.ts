@@ -9,12 +9,10 @@ import type { Stream } from "./stream.ts";
 const burst = 100;
 const perSecond = 3;
 
-/** Cancelled streams that wait for their reset before another connection is to take the place of this one. */
-const many = 100;
-
 /**
  * Cancels streams of a client without a flood of RST_STREAM. Those over the allowance are left alone: nothing is sent on them
- * any more, what comes is dropped, and their window stays shut. They are reset in their turn, unless they end before.
+ * any more, what comes is dropped, and their window stays shut. They are reset in their turn, unless they end before; best
+ * with the connection, since that tells of all of them at once and counts as no reset.
  */
 export class Cancellations {
   readonly #connection: Connection;
@@ -31,9 +29,9 @@ export class Cancellations {
     return this.#waiting.size;
   }
 
-  /** So many wait that new streams should go elsewhere. */
+  /** Some wait: new streams should go elsewhere, for the connection to end soon. */
   get crowded(): boolean {
-    return this.#waiting.size >= many;
+    return this.#waiting.size > 0;
   }
 
   cancel(stream: Stream, code: number): void {
@@ -43,7 +41,7 @@ export class Cancellations {
     }
     stream.abandon();
     this.#waiting.set(stream, code);
-    if (this.#waiting.size % many === 0) this.#connection.options.events.crowded?.();
+    if (this.#waiting.size === 1) this.#connection.options.events.crowded?.();
     // For whoever leaves, it counts as ended.
     this.#connection.streamEnded();
   }
@@ -55,9 +53,11 @@ export class Cancellations {
 
   tick(now: number): void {
     for (const [stream, code] of this.#waiting) {
-      if (!this.#spend(now)) return;
+      if (!this.#spend(now)) break;
       this.#connection.ends.reset(stream, code);
     }
+    // It may not have been possible to make another connection when it was told first.
+    if (this.crowded && this.#connection.open) this.#connection.options.events.crowded?.();
   }
 
   #spend(now: number): boolean {

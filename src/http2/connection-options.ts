@@ -9,7 +9,7 @@ export interface ConnectionEvents {
   settled?(): void;
   /** Client: it may have room for another stream. */
   room?(): void;
-  /** Client: many cancelled streams wait to be reset; another connection should take its place. */
+  /** Client: cancelled streams wait to be reset; another connection should take its place. Told again while they wait. */
   crowded?(): void;
   /** The peer takes no new streams; those that run may end. */
   goingAway?(code: number): void;

@@ -97,6 +97,11 @@ export class Connection {
     return this.open && this.streams.size < this.peer.maxConcurrentStreams && this.#nextStream < maxWindow;
   }
 
+  /** Streams that somebody waits for; not those that only wait to be reset. */
+  get live(): number {
+    return this.streams.size - this.cancellations.waiting;
+  }
+
   /** Client: sends a request; pseudo-header fields first. Only while `hasRoom`. */
   request(fields: readonly string[], end: boolean, method = "POST"): Stream {
     const id = this.#nextStream;
@@ -249,12 +254,7 @@ export class Connection {
   }
 
   #closeWhenDone(): void {
-    if (
-      this.#state === "leaving" &&
-      this.streams.size === this.cancellations.waiting &&
-      !this.#departure.isOpen
-    )
-      this.#close();
+    if (this.#state === "leaving" && this.live === 0 && !this.#departure.isOpen) this.#close();
   }
 
   /** Sends what is left, and the end. */

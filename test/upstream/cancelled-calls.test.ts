@@ -66,3 +66,29 @@ test.skipIf(process.env.DRAGOMAN_TEST_HTTP2 === "node")(
   },
   60_000,
 );
+
+test.skipIf(process.env.DRAGOMAN_TEST_HTTP2 === "node")(
+  "calls over the allowance that are cancelled when nobody else is there are over for the server at once",
+  async () => {
+    const hanging = new Set<ServerHttp2Stream>();
+    await using server = await liar((to) => {
+      to.resume();
+      hanging.add(to);
+      to.on("error", () => {});
+      to.on("close", () => hanging.delete(to));
+    });
+    const channel = channelTo([server.address]);
+    for (let round = 0; round < 3; round++) {
+      const abort = new AbortController();
+      const calls: Promise<unknown>[] = [];
+      for (let n = 0; n < 150; n++)
+        calls.push(callUnary(channel, unary("x", { signal: abort.signal })).catch(() => {}));
+      await until("the calls have come", () => hanging.size === 150);
+      abort.abort();
+      await Promise.all(calls);
+      // One after the other, three a second, the fifty left would take a quarter of a minute.
+      await until("the server has let go of them", () => hanging.size === 0, 5000);
+    }
+    await channel.close(0);
+  },
+);

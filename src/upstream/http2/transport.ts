@@ -258,18 +258,26 @@ export class Http2Transport implements Transport, CallOwner {
     this.#wake();
   }
 
-  /** Makes a connection to take the place of one with many cancelled calls that the server cannot be told of at once. */
+  /** Sees that a connection with cancelled calls that the server cannot be told of at once is replaced, and ends. */
   #relieve(): void {
-    if (this.#connectivity === "ready" && this.#attempt === undefined && this.#open.size < maxConnections) {
-      this.#dial();
+    if (this.#connectivity !== "ready") return;
+    if (this.#ready.some(({ cancellations }) => !cancellations.crowded)) this.#retireCrowded();
+    else if (this.#open.size < maxConnections) {
+      if (this.#attempt === undefined) this.#dial();
+    } else {
+      // Ending makes room for new ones; one goes on taking calls until there are.
+      this.#retire(this.#ready.slice(1).filter(({ live }) => live === 0));
     }
   }
 
-  /** Each ends with the last call that somebody waits for, and that ends its cancelled calls as well. */
   #retireCrowded(): void {
-    const crowded = this.#ready.filter(({ cancellations }) => cancellations.crowded);
-    this.#ready = this.#ready.filter((connection) => !crowded.includes(connection));
-    for (const connection of crowded) connection.leave();
+    this.#retire(this.#ready.filter(({ cancellations }) => cancellations.crowded));
+  }
+
+  /** Each ends with the last call that somebody waits for, and that ends its cancelled calls as well. */
+  #retire(connections: readonly Connection[]): void {
+    this.#ready = this.#ready.filter((connection) => !connections.includes(connection));
+    for (const connection of connections) connection.leave();
   }
 
   /** It takes no more calls; those under way go on. */
