@@ -110,7 +110,8 @@ function overHttp2(session: http2.ClientHttp2Session, { method, path, fields }: 
     trailers = joined(received);
   });
   return {
-    write: (bytes) => written(stream, bytes),
+    // node:http2 ends the writing side of a stream that was reset: a write would be an error that hides the answer.
+    write: (bytes) => (stream.closed ? Promise.resolve() : written(stream, bytes)),
     end: () => void stream.end(),
     destroy: () => stream.close(http2.constants.NGHTTP2_CANCEL),
     head: async () => {
