@@ -21,7 +21,7 @@ function asksOnly({ any, scopes, allow, external }: NonNullable<RouteConfig["aut
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const closed = config.providers.length > 0;
-  problems.push(...sameNames(config));
+  problems.push(...sameNames(config), ...unaskedCertificates(config));
   for (const [index, source] of config.schema.entries()) {
     if (source.kind === "reflection" && config.upstreams.get(source.upstream)?.kind !== "grpc") {
       problems.push({
@@ -106,6 +106,17 @@ function sameNames({ issuers, introspection, apiKeys, basic, certificates }: Con
     }
   }
   return problems;
+}
+
+/** Nobody shows a certificate who is not asked for it. */
+function unaskedCertificates({ certificates, listen }: Config): CheckProblem[] {
+  const { tls } = listen.https;
+  const mode = tls === "dev" ? "none" : (tls.clientCert?.mode ?? "none");
+  if (mode !== "none") return [];
+  return [...certificates.keys()].map((name) => ({
+    message: "no client is asked for a certificate: say so in listen.https.tls.clientCert",
+    path: ["auth", "certificates", name],
+  }));
 }
 
 /** A limit by caller where nobody is asked who he is would refuse every call: that cannot be meant. */
