@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { PrometheusMeter } from "#telemetry";
+import { tokenCheck } from "./authentication.ts";
 import { statusPage } from "./page.ts";
 
 /** Why the gateway is not ready; empty when it is. */
@@ -9,6 +10,8 @@ export type NotReadyReasons = readonly string[];
 export interface AdminOptions {
   readonly host: string;
   readonly port: number;
+  /** What callers must show, or `sha256:` and its hash; whoever can connect may ask when it is absent. */
+  readonly token?: string | undefined;
   readonly meter: PrometheusMeter;
   readonly notReady: () => NotReadyReasons;
   /** What `/api/NAME` shows. Never credentials. */
@@ -30,8 +33,10 @@ export interface Admin {
 
 /** Serves health, metrics and live state on an address of its own. Rejects when the port is taken. */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const { token } = options;
+  const authenticates = token === undefined ? undefined : tokenCheck(token);
   const server = http.createServer((request, response) => {
-    answer(request, response, options).catch(() => {
+    answer(request, response, options, authenticates).catch(() => {
       if (!response.headersSent) send(response, 500, { error: "internal error" });
       else response.destroy();
     });
@@ -57,12 +62,17 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   options: AdminOptions,
+  authenticates: ((authorization: string | undefined) => boolean) | undefined,
 ): Promise<void> {
-  if (!isLocal(request)) {
+  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  if (!isFromHere(request, authenticates !== undefined)) {
     send(response, 403, { error: "the admin answers requests for a loopback address alone" });
     return;
   }
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
+  if (authenticates !== undefined && !authenticates(request.headers.authorization)) {
+    refuseStranger(path, response, options);
+    return;
+  }
   const name = path.startsWith("/api/") ? path.slice("/api/".length) : undefined;
   const action =
     name !== undefined && Object.hasOwn(options.actions, name) ? options.actions[name] : undefined;
@@ -119,12 +129,27 @@ function answerFixed(path: string, response: ServerResponse, { meter, notReady }
   }
 }
 
-/** Only names that a web page elsewhere cannot have its own address resolve to, and no page of another origin. */
-function isLocal(request: IncomingMessage): boolean {
+/** Probes have no credentials: they hear whether, and not why. */
+function refuseStranger(path: string, response: ServerResponse, { notReady }: AdminOptions): void {
+  if (path === "/livez") send(response, 200, { status: "alive" });
+  else if (path === "/readyz") {
+    const isReady = notReady().length === 0;
+    send(response, isReady ? 200 : 503, { status: isReady ? "ready" : "not ready" });
+  } else {
+    response.setHeader("www-authenticate", ['Bearer realm="admin"', 'Basic realm="admin"']);
+    send(response, 401, { error: "the admin wants its token" });
+  }
+}
+
+/**
+ * No page of another origin, and only names that a web page elsewhere cannot have its own address resolve to: a page of that
+ * name would have no token.
+ */
+function isFromHere(request: IncomingMessage, hasToken: boolean): boolean {
   const host = request.headers.host ?? "";
-  if (!/^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)) return false;
+  if (!hasToken && !/^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)) return false;
   const { origin } = request.headers;
-  return origin === undefined || origin === `http://${host}`;
+  return origin === undefined || origin === `http://${host}` || (hasToken && origin === `https://${host}`);
 }
 
 function send(response: ServerResponse, status: number, body: unknown): void {

@@ -22,6 +22,12 @@ export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const closed = config.providers.length > 0;
   problems.push(...sameNames(config), ...unaskedCertificates(config));
+  for (const key of ["https", "http"] as const) {
+    if (config.listen[key].proxyProtocol && config.listen.trustProxies.length === 0) {
+      const message = "nobody's header of the PROXY protocol is believed: name the proxies in trustProxies";
+      problems.push({ message, path: ["listen", key, "proxyProtocol"] });
+    }
+  }
   for (const [index, source] of config.schema.entries()) {
     if (source.kind === "reflection" && config.upstreams.get(source.upstream)?.kind !== "grpc") {
       problems.push({

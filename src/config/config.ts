@@ -1,3 +1,4 @@
+import type { AdminConfig } from "./admin-schema.ts";
 import type { DeepReadonly } from "./deep-readonly.ts";
 import type { ExpressionText } from "./expression-text.ts";
 import { type ExternalConfig, externalOf } from "./external-schema.ts";
@@ -87,6 +88,9 @@ export interface RouteConfig {
     | undefined;
   readonly limit: readonly string[];
   readonly priority: "low" | "normal" | "high";
+  /** Addresses and CIDR blocks; undefined for everybody, and for nobody. */
+  readonly allowIps: readonly string[] | undefined;
+  readonly denyIps: readonly string[] | undefined;
   readonly streamLimits: StreamConfig | undefined;
   readonly streams: RouteStreamsConfig | undefined;
   readonly compression: "off" | undefined;
@@ -105,7 +109,7 @@ type Parsed = DeepReadonly<ParsedConfig>;
 /** The configuration, complete: defaults filled in, short forms spelled out, paths absolute. Never changed. */
 export interface Config extends ProvidersConfig {
   readonly listen: Parsed["listen"];
-  readonly admin: Parsed["admin"];
+  readonly admin: AdminConfig;
   readonly schema: readonly (
     | { readonly kind: "proto"; readonly dir: string }
     | { readonly kind: "descriptors"; readonly file: string }
@@ -191,6 +195,8 @@ export function normalizeConfig(
         route.auth === undefined ? undefined : authOf(route.auth, ["routes", index, "auth"], expressionAt),
       limit: route.limit,
       priority: route.priority,
+      allowIps: route.allowIps,
+      denyIps: route.denyIps,
       streamLimits: route.streamLimits === undefined ? undefined : streamOf(route.streamLimits),
       streams: route.streams === undefined ? undefined : routeStreamsOf(route.streams),
       compression: route.compression,

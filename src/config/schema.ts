@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { addressBlock, callAddresses, connectionAddresses, proxyProtocolSchema } from "./address-schema.ts";
+import { adminSchema } from "./admin-schema.ts";
 import { apiKeysSchema, authStartupSchema, issuerSchema } from "./auth-schema.ts";
 import { basicSchema } from "./basic-schema.ts";
 import { certificatesSchema } from "./certificates-schema.ts";
@@ -44,6 +46,8 @@ const listen = z.strictObject({
       host: z.string().default("0.0.0.0"),
       port: port.default(8443),
       tls: listenTlsSchema.default("dev"),
+      proxyProtocol: proxyProtocolSchema,
+      ...connectionAddresses,
     })
     .prefault({})
     .describe("HTTPS: HTTP/2 and http/1.1 by ALPN."),
@@ -55,6 +59,8 @@ const listen = z.strictObject({
         .enum(["redirect", "serve", "off"])
         .default("redirect")
         .describe("serve: http/1.1 and cleartext HTTP/2."),
+      proxyProtocol: proxyProtocolSchema,
+      ...connectionAddresses,
     })
     .prefault({})
     .describe("Plain HTTP."),
@@ -64,9 +70,13 @@ const listen = z.strictObject({
     .describe("Which HTTP/2: the gateway's own, or node:http2."),
   hsts: z.strictObject({ maxAge: duration("How long browsers shall insist on HTTPS.") }).optional(),
   trustProxies: z
-    .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
+    .array(addressBlock)
     .default([])
     .describe("Addresses and blocks whose x-forwarded-* fields are believed. Nobody unless named."),
+  forwardedBy: z
+    .enum(["x-forwarded-for", "forwarded"])
+    .default("x-forwarded-for")
+    .describe("Where trustProxies say for whom they speak. The other field is not believed of anybody."),
   limits: z
     .strictObject({
       headerBytes: size("Bytes of a request's header.").prefault("60KiB"),
@@ -231,6 +241,7 @@ const route = z.strictObject({
     .optional(),
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
   priority: prioritySchema,
+  ...callAddresses,
   streamLimits: streamSchema.optional(),
   streams: routeStreamsSchema.optional(),
   compression: routeCompressionSchema,
@@ -245,15 +256,7 @@ const route = z.strictObject({
 export const configSchema = z.strictObject({
   version: z.literal(1),
   listen: listen.prefault({}),
-  admin: z
-    .strictObject({
-      host: z
-        .enum(["127.0.0.1", "::1", "localhost"])
-        .default("127.0.0.1")
-        .describe("A loopback address: the admin has no authentication of its own."),
-      port: port.default(9901),
-    })
-    .prefault({}),
+  admin: adminSchema(port).prefault({}),
   schema: z.array(schemaSource).min(1),
   upstreams: z.record(name, upstream),
   auth: z

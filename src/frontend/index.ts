@@ -9,7 +9,7 @@ export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./
 export { createNodeListener } from "./node-engine/listener.ts";
 export { createForwarder, type Forwarder } from "./passthrough/forward.ts";
 export { readPassThrough, readPassThroughUpgrade } from "./passthrough/protocol.ts";
-export { trustedPeers } from "./peer.ts";
+export { admitting, trustedPeers } from "./peer.ts";
 export { redirectToHttps } from "./redirect.ts";
 export { createRestProtocol } from "./rest/protocol.ts";
 export type {

@@ -3,14 +3,25 @@ import type { Peer } from "#rpc";
 import { type Fields, fieldValues } from "./fields.ts";
 import { forwardedFor } from "./forwarded-for.ts";
 
-/** Tells which socket peers may speak for others. */
-export type TrustsPeer = (address: string) => boolean;
-
 /** Where trusted proxies say for whom they speak; the other field is not looked at, since they would let it pass. */
 export type ForwardedField = "x-forwarded-for" | "forwarded";
 
+/** Tells which peers may speak for others. */
+export interface TrustsPeer {
+  (address: string): boolean;
+  /** Where they say for whom; `x-forwarded-for` when absent. */
+  readonly from?: ForwardedField;
+}
+
 /** From addresses and CIDR blocks; an empty list trusts nobody. */
-export function trustedPeers(blocks: readonly string[]): TrustsPeer {
+export function trustedPeers(
+  blocks: readonly string[],
+  from: ForwardedField = "x-forwarded-for",
+): TrustsPeer {
+  return Object.assign(addressesIn(blocks), { from });
+}
+
+function addressesIn(blocks: readonly string[]): (address: string) => boolean {
   if (blocks.length === 0) return () => false;
   const list = new net.BlockList();
   for (const block of blocks) {
@@ -25,11 +36,11 @@ export function trustedPeers(blocks: readonly string[]): TrustsPeer {
 /** Whose calls are taken by their address: of those who are allowed, if any are named, and not of those who are denied. */
 export function admitting(
   allow: readonly string[] | undefined,
-  deny: readonly string[],
+  deny: readonly string[] | undefined,
 ): ((address: string) => boolean) | undefined {
-  if (allow === undefined && deny.length === 0) return undefined;
-  const allowed = allow === undefined ? () => true : trustedPeers(allow);
-  const denied = trustedPeers(deny);
+  if (allow === undefined && deny === undefined) return undefined;
+  const allowed = allow === undefined ? () => true : addressesIn(allow);
+  const denied = addressesIn(deny ?? []);
   return (address) => allowed(address) && !denied(address);
 }
 
@@ -52,18 +63,11 @@ function isAddress(text: string): boolean {
 /**
  * Who really calls: the socket's peer, unless that is trusted to speak for others; then the last address that they were told
  * of, read from the right, that is not itself trusted. What is not an address ends the walk.
- *
- * @param from the field that trusted proxies fill in
  */
-export function clientPeer(
-  peer: Peer,
-  fields: Fields,
-  trusts: TrustsPeer,
-  from: ForwardedField = "x-forwarded-for",
-): Peer {
+export function clientPeer(peer: Peer, fields: Fields, trusts: TrustsPeer): Peer {
   if (!trusts(peer.address)) return peer;
   const chain =
-    from === "forwarded"
+    trusts.from === "forwarded"
       ? forwardedFor(fieldValues(fields, "forwarded"))
       : fieldValues(fields, "x-forwarded-for").flatMap((value) => value.split(","));
   let client = peer;

@@ -70,10 +70,13 @@ export function createListener(options: ListenerOptions, engines: Engines): List
   const begin = (socket: Socket, peer: Peer): void => {
     if (options.admits?.(peer.address) === false) socket.destroy();
     else if (secure !== undefined) secure(socket, peer);
-    else
+    else {
       sniffVersion(socket, limits.headMs, (_socket, isHttp2) =>
         serveSocket(isHttp2, { socket, scheme: "http", peer }),
       );
+      // Whoever read what came before has stopped it.
+      socket.resume();
+    }
   };
 
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {

@@ -142,7 +142,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
   }
 
   const routes = () => (snapshot as Snapshot).routes;
-  const trusts = trustedPeers(config.listen.trustProxies);
+  const trusts = trustedPeers(config.listen.trustProxies, config.listen.forwardedBy);
   const webSockets = new WebSocketFront({
     routes,
     trusts,
@@ -207,6 +207,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     const admin = await startAdmin({
       host: config.admin.host,
       port: config.admin.port,
+      token: config.admin.auth?.token.reveal(),
       meter,
       notReady,
       views: {

@@ -1,5 +1,6 @@
 import type { Config } from "#config";
 import {
+  admitting,
   type Certificates,
   createDragomanListener,
   createNodeListener,
@@ -46,7 +47,7 @@ export async function openListeners(
   };
   const opened: Listener[] = [];
   const { caPath, certificates } = await certificatesOf(https.tls, stateDir, logger, meter);
-  const trusts = trustedPeers(config.listen.trustProxies);
+  const trusts = trustedPeers(config.listen.trustProxies, config.listen.forwardedBy);
   const open = async (what: string, listener: Listener, host: string, port: number): Promise<number> => {
     try {
       const bound = await listener.listen({ host, port });
@@ -69,6 +70,7 @@ export async function openListeners(
     events,
     answerFields: hstsFields(config.listen),
     trusts,
+    ...connectionsOf(https),
   });
   const httpsPort = await open("https", secure, https.host, https.port);
   let httpPort: number | undefined;
@@ -76,7 +78,7 @@ export async function openListeners(
     const plainEvents = http.mode === "serve" ? events : { ...events, ...redirectToHttps(httpsPort) };
     httpPort = await open(
       "http",
-      createListener({ limits: bounds, events: plainEvents, trusts }),
+      createListener({ limits: bounds, events: plainEvents, trusts, ...connectionsOf(http) }),
       http.host,
       http.port,
     );
@@ -91,6 +93,11 @@ export async function openListeners(
       certificates.close();
     },
   };
+}
+
+/** Whose connections a listener takes, and how they begin. */
+function connectionsOf({ proxyProtocol, allowIps, denyIps }: Config["listen"]["https" | "http"]) {
+  return { proxyProtocol, admits: admitting(allowIps, denyIps) };
 }
 
 type ListenTls = Config["listen"]["https"]["tls"];

@@ -1,6 +1,7 @@
 import type { Config, RetryConfig, RouteConfig } from "#config";
 import type { Program } from "#expression";
 import { accessLogFilter } from "#filter/access-log";
+import { addressFilter } from "#filter/address";
 import { anonymousFilter, authnFilter } from "#filter/authn";
 import { allowFilter, scopesFilter } from "#filter/authz";
 import { concurrencyLimitFilter } from "#filter/concurrency-limit";
@@ -13,6 +14,7 @@ import { type RetryPolicy, retryFilter } from "#filter/retry";
 import { sessionExpiryFilter } from "#filter/session-expiry";
 import { streamLimitFilter } from "#filter/stream-limit";
 import { validateFilter } from "#filter/validate";
+import { admitting } from "#frontend";
 import { Health } from "#gen/grpc/health/v1/health_pb";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method, SchemaRegistry } from "#schema";
@@ -75,6 +77,9 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     // Bounds everything below, waiting in queues included.
     deadlineFilter({ maxMs: demands.timeoutMs, wheel: live.deadlines }),
   ];
+  // Whom the route is not for costs nothing more.
+  const admits = admitting(route?.allowIps, route?.denyIps);
+  if (admits !== undefined) filters.push(addressFilter(admits));
   const priority = route?.priority ?? "normal";
   // Whoever asks how things are is always told.
   const isHealth = method.service === Health.typeName;

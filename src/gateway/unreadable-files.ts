@@ -16,6 +16,8 @@ export function unreadableFiles(config: Config): Problem[] {
     check(`listen.https.tls.certificates[${index}].cert`, cert);
     check(`listen.https.tls.certificates[${index}].key`, key);
   }
+  for (const [index, file] of (tls === "dev" ? [] : (tls.clientCert?.ca ?? [])).entries())
+    check(`listen.https.tls.clientCert.ca[${index}]`, file);
   for (const [name, { jwks }] of config.issuers) {
     if (jwks !== undefined && !/^https?:/.test(jwks)) check(`auth.issuers.${name}.jwks`, jwks);
   }

@@ -222,7 +222,7 @@ describe("what is wrong has its place", () => {
     [
       "an admin for everybody",
       `${base}admin: { host: 0.0.0.0 }\n`,
-      ["g.yaml:5:16: error: admin.host: expected 127.0.0.1 or ::1 or localhost"],
+      ["g.yaml:5:16: error: admin.host: an address that others can reach needs admin.auth"],
     ],
     [
       "several at once",

@@ -1,0 +1,1 @@
+export { addressFilter } from "./filter.ts";
