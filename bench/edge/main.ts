@@ -1,0 +1,166 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { pinSelf, startMeasured } from "../load/processes.ts";
+import { makeToken, startGateway } from "./gateways.ts";
+import { drive, type Figures, type Load, pace } from "./h2load.ts";
+import { installed, type Subject, startNghttpx, startNginx } from "./proxies.ts";
+
+const usage = `npm run bench:edge -- [--seconds N] [--rounds N] [--only TEXT]
+
+Drives the gateway with h2load over TLS and HTTP/2, beside the same gateway on node:http2 and grpc-js, beside nghttpx and beside nginx,
+one server at a time on a processor of its own; the driver and the upstream share the other. Needs h2load (Debian: nghttp2-client);
+measures nghttpx (nghttp2-proxy) and nginx where they are installed.
+
+  --seconds N   of each measurement; 3 when absent
+  --rounds N    measurements of each; 3 when absent
+  --only TEXT   scenarios with this in their names`;
+
+const small: Load = { path: "/v1/small/product", connections: 64, streams: 1 };
+const many = { connections: 16, streams: 16 };
+const item = {
+  name: "a product of some length",
+  amount: "1999",
+  tags: ["one", "two", "three"],
+  labels: { origin: "somewhere", harvest: "2026" },
+  weight: 1.5,
+  available: true,
+};
+const body2k = JSON.stringify({ ...item, parts: Array.from({ length: 12 }, () => item) });
+
+interface Scenario {
+  readonly name: string;
+  /** The first is what the others are compared with. */
+  readonly runs: readonly (readonly [Subject, Load])[];
+}
+
+/** The middle one. */
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+/** Each in turn, so many rounds; the first requests of each warm it, and tell how many fill the time. */
+async function compare({ name, runs }: Scenario, seconds: number, rounds: number): Promise<void> {
+  const counts: number[] = [];
+  for (const [subject, load] of runs) {
+    await drive(subject, load, 10_000);
+    const { perSecond } = await drive(subject, load, 10_000);
+    counts.push(Math.ceil(perSecond * seconds));
+  }
+  const figures = runs.map((): Figures[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, [subject, load]] of runs.entries())
+      figures[index]?.push(await drive(subject, load, counts[index] as number));
+  }
+  const rates = figures.map((all) => median(all.map(({ perSecond }) => perSecond)));
+  for (const [index, [{ label }]] of runs.entries()) {
+    const rate = rates[index] as number;
+    const cpu = median((figures[index] as Figures[]).map(({ cpuMicros }) => cpuMicros));
+    const ratio = (rates[0] as number) / rate;
+    row([name, label, rate.toFixed(0), cpu.toFixed(1), index === 0 ? "" : ratio.toFixed(2)]);
+  }
+}
+
+async function halfLoad(subject: Subject, folder: string, seconds: number): Promise<void> {
+  const load = { ...small, ...many };
+  const { perSecond } = await drive(subject, load, 50_000);
+  const times = await pace(subject, load, perSecond / 2, seconds, folder);
+  const at = (quantile: number): number => times[Math.floor(times.length * quantile)] ?? Number.NaN;
+  const [p50, p99] = [at(0.5), at(0.99)];
+  process.stdout.write(
+    `\nAt half of its most (${(perSecond / 2).toFixed(0)}/s): p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${(p99 / p50).toFixed(1)} times.\n`,
+  );
+}
+
+function row(cells: readonly string[]): void {
+  process.stdout.write(`| ${cells.join(" | ")} |\n`);
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: "string", default: "3" },
+      rounds: { type: "string", default: "3" },
+      only: { type: "string", default: "" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true || !installed("h2load")) {
+    process.stdout.write(`${usage}\n`);
+    process.exitCode = values.help === true ? 0 : 1;
+    return;
+  }
+  const seconds = Number(values.seconds);
+  const rounds = Number(values.rounds);
+  const folder = await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-"));
+  pinSelf(1);
+  const running: { stop(): Promise<void> }[] = [];
+  const keep = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const started = await starting;
+    running.push(started);
+    return started;
+  };
+  try {
+    const served = await keep(
+      startMeasured([path.join(import.meta.dirname, "../load/upstream.js")], /\d+\n/, 1),
+    );
+    const upstream = Number(served.stdout.trim());
+    const token = await makeToken(folder);
+    const bare = { folder, upstream, filters: false } as const;
+    const own = await keep(startGateway({ ...bare, label: "dragoman", engine: "dragoman" }));
+    const node = await keep(startGateway({ ...bare, label: "node + grpc-js", engine: "node" }));
+    const full = await keep(
+      startGateway({ ...bare, label: "dragoman, all filters", engine: "dragoman", filters: true }),
+    );
+    const tls = path.join(folder, "dragoman/.dragoman/tls");
+    const certificate = { cert: path.join(tls, "localhost.pem"), key: path.join(tls, "localhost.key") };
+    const nghttpx = installed("nghttpx") ? [await keep(startNghttpx(folder, certificate, upstream))] : [];
+    const nginx = installed("nginx") ? [await keep(startNginx(folder, certificate, upstream))] : [];
+    const body = path.join(folder, "body.json");
+    await writeFile(body, body2k);
+    const grpcBody = path.join(folder, "body.grpc");
+    await writeFile(grpcBody, Buffer.from("00000000090a0770726f64756374", "hex"));
+    const grpc: Load = {
+      ...small,
+      path: "/bench.v1.Bench/Small",
+      headers: ["content-type: application/grpc", "te: trailers"],
+      body: grpcBody,
+    };
+    const post: Load = { ...many, path: "/v1/echo", headers: ["content-type: application/json"], body };
+    const known: Load = { ...small, headers: [`authorization: Bearer ${token}`] };
+    const dense = (load: Load): Load => ({ ...load, ...many });
+    const forwards = (load: Load) => [...nghttpx, ...nginx].map((subject) => [subject, load] as const);
+    const scenarios: readonly Scenario[] = [
+      { name: "REST small, 64 x 1", runs: [[own, small], [node, small], ...forwards(grpc)] },
+      {
+        name: "REST small, 16 x 16",
+        runs: [[own, dense(small)], [node, dense(small)], ...forwards(dense(grpc))],
+      },
+      { name: "all filters, 64 x 1", runs: [[full, known], ...forwards(grpc)] },
+      { name: "all filters, 16 x 16", runs: [[full, dense(known)], ...forwards(dense(grpc))] },
+      {
+        name: "REST 2 KB POST, 16 x 16",
+        runs: [
+          [own, post],
+          [node, post],
+        ],
+      },
+      { name: "gRPC small, 64 x 1", runs: [[own, grpc], ...forwards(grpc)] },
+      { name: "gRPC small, 16 x 16", runs: [[own, dense(grpc)], ...forwards(dense(grpc))] },
+    ];
+    process.stdout.write(
+      `${os.cpus().length} cores, ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}\n\n`,
+    );
+    row(["scenario", "server", "a second", "CPU µs each", "the first is so many times as fast"]);
+    row(["---", "---", "---", "---", "---"]);
+    for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
+      await compare(scenario, seconds, rounds);
+    if (values.only === "") await halfLoad(own, folder, seconds);
+  } finally {
+    for (const each of running.toReversed()) await each.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+await main();
