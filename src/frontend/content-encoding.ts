@@ -10,7 +10,7 @@ import {
 } from "node:zlib";
 import { Code, RpcError } from "#rpc";
 import type { Exchange, RequestHead } from "./exchange.ts";
-import { fieldValues } from "./fields.ts";
+import { field, fieldValues } from "./fields.ts";
 
 interface Decoder {
   whole(bytes: Uint8Array, options: { maxOutputLength: number }): Promise<Uint8Array>;
@@ -34,6 +34,11 @@ const highestRatio = 200;
 /** @throws RpcError with HTTP status 415 for a coding that the gateway does not know, or several */
 export function requireKnownEncoding(head: RequestHead): void {
   decoderOf(head);
+}
+
+/** Whether a body says anything of how it is encoded. */
+export function isEncoded(head: RequestHead): boolean {
+  return field(head.fields, "content-encoding") !== undefined;
 }
 
 /**

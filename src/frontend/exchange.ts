@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { CallSignal, Peer } from "#rpc";
+import type { BytesSink, CallSignal, Peer } from "#rpc";
 import type { Fields } from "./fields.ts";
 
 /** The head of one HTTP request, validated by the listener, nothing decoded. */
@@ -39,6 +39,8 @@ export interface Exchange {
    * as soon as that is known; CANCELLED when the client goes.
    */
   readBody(limit: number): Promise<Uint8Array>;
+  /** The same without a promise. */
+  takeBody(limit: number, sink: BytesSink): void;
   /** The body in pieces as they come; not pulling stops the client by flow control. Rejects like `readBody`. */
   body(): AsyncIterable<Uint8Array>;
   /** A whole answer at once. Sets content-length where the status allows one; a HEAD request gets no body. */

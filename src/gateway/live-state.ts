@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
 import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
-import { TimingWheel } from "#filter/deadline";
 import { LoopDelay, Shedder } from "#filter/load-shedding";
 import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
+import { TimingWheel } from "#rpc";
 import type { Logger, Meter } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
 import { type LiveExternal, makeExternal } from "./external.ts";

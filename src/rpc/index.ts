@@ -22,8 +22,9 @@ export {
   unaryOf,
 } from "./handler.ts";
 export { Metadata } from "./metadata.ts";
-export { Payload, type PayloadCodec } from "./payload.ts";
+export { type BytesSink, Payload, type PayloadCodec, type PayloadWaiter } from "./payload.ts";
 export type { Principal } from "./principal.ts";
 export { type Reason, reasons } from "./reason.ts";
 export type { Reply, StreamReply, UnaryReply } from "./reply.ts";
 export { type ResponseWatch, watchResponses } from "./response-stream.ts";
+export { type Timed, TimingWheel } from "./timing-wheel.ts";

@@ -10,6 +10,18 @@ export interface PayloadCodec {
   fromJson(json: Uint8Array): Uint8Array;
 }
 
+/** Hears of bytes that had to be waited for: one of the two, once, perhaps at once. Never throws. */
+export interface BytesSink {
+  succeeded(bytes: Uint8Array): void;
+  failed(error: unknown): void;
+}
+
+/** Waits for a payload that has still to be read. Never throws. */
+export interface PayloadWaiter {
+  loaded(): void;
+  failed(error: unknown): void;
+}
+
 /**
  * One message, in whichever forms it has so far. Equal ends pass the same bytes through: asking for the form that it
  * came in costs nothing, and another form is made at most once.
@@ -21,8 +33,9 @@ export class Payload {
   readonly codec: PayloadCodec;
   #wire: Uint8Array | undefined;
   #json: Uint8Array | undefined;
-  #load: (() => Promise<Uint8Array> | Uint8Array) | undefined;
-  #loading: Promise<void> | undefined;
+  #load: ((sink: BytesSink) => void) | undefined;
+  #waiters: PayloadWaiter[] | undefined;
+  #failure: { readonly error: unknown } | undefined;
   #message: Message | undefined;
 
   private constructor(codec: PayloadCodec) {
@@ -43,26 +56,62 @@ export class Payload {
 
   /** A message that has still to be read: `load` is called at most once, and yields its wire form or an RpcError. */
   static deferred(load: () => Promise<Uint8Array> | Uint8Array, codec: PayloadCodec): Payload {
+    return Payload.awaited((sink) => {
+      let loaded: Promise<Uint8Array> | Uint8Array;
+      try {
+        loaded = load();
+      } catch (error) {
+        sink.failed(error);
+        return;
+      }
+      if (loaded instanceof Uint8Array) sink.succeeded(loaded);
+      else
+        loaded.then(
+          (wire) => sink.succeeded(wire),
+          (error: unknown) => sink.failed(error),
+        );
+    }, codec);
+  }
+
+  /** The same without a promise: `load` tells the sink the wire form or an RpcError. */
+  static awaited(load: (sink: BytesSink) => void, codec: PayloadCodec): Payload {
     const payload = new Payload(codec);
     payload.#load = load;
     return payload;
   }
 
-  /** Undefined when the message is at hand; else a promise of that, which rejects with an RpcError. @throws RpcError */
+  /** Undefined when the message is at hand; else a promise of that, which rejects with an RpcError. */
   load(): Promise<void> | undefined {
-    if (this.#loading === undefined && this.#load !== undefined) {
+    if (this.#wire !== undefined || this.#json !== undefined) return undefined;
+    return new Promise((loaded, failed) => this.whenLoaded({ loaded, failed }));
+  }
+
+  /** Tells when the message is at hand, or why it never will be. */
+  whenLoaded(waiter: PayloadWaiter): void {
+    if (this.#wire !== undefined || this.#json !== undefined) waiter.loaded();
+    else if (this.#failure !== undefined) waiter.failed(this.#failure.error);
+    else if (this.#load === undefined) this.#waiters?.push(waiter);
+    else {
       const load = this.#load;
       this.#load = undefined;
-      const loaded = load();
-      if (loaded instanceof Uint8Array) this.#wire = loaded;
-      else {
-        this.#loading = loaded.then((wire) => {
+      this.#waiters = [waiter];
+      load({
+        succeeded: (wire) => {
           this.#wire = wire;
-          this.#loading = undefined;
-        });
-      }
+          this.#settled((each) => each.loaded());
+        },
+        failed: (error) => {
+          this.#failure = { error };
+          this.#settled((each) => each.failed(error));
+        },
+      });
     }
-    return this.#loading;
+  }
+
+  #settled(tell: (waiter: PayloadWaiter) => void): void {
+    const waiters = this.#waiters ?? [];
+    this.#waiters = undefined;
+    for (const waiter of waiters) tell(waiter);
   }
 
   /** The message on the wire, without any framing. Only after `load`. @throws what the codec throws */

@@ -19,19 +19,10 @@ export class UnaryAttempts implements TransportUnarySink {
   }
 
   start(): void {
-    let loading: Promise<void> | undefined;
-    try {
-      loading = this.#call.request.load();
-    } catch (error) {
-      this.#sink.failed(error);
-      return;
-    }
-    if (loading === undefined) this.#next();
-    else
-      loading.then(
-        () => this.#next(),
-        (error: unknown) => this.#sink.failed(error),
-      );
+    this.#call.request.whenLoaded({
+      loaded: () => this.#next(),
+      failed: (error) => this.#sink.failed(error),
+    });
   }
 
   answered({ header, message, trailer }: TransportUnaryReply): void {

@@ -7,12 +7,13 @@ import {
   handlerOf,
   type Reply,
   RpcError,
+  type Timed,
+  type TimingWheel,
   type UnaryCall,
   type UnarySink,
   unaryOf,
   watchResponses,
 } from "#rpc";
-import type { Timed, TimingWheel } from "./timing-wheel.ts";
 
 export interface DeadlinePolicy {
   /** Milliseconds that a call may take at most, whatever its caller asks for; undefined for no bound of the route's. */

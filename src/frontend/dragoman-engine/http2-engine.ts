@@ -1,5 +1,5 @@
 import { Connection, type ConnectionEvents, type FieldSection, type Stream } from "#http2";
-import { Code } from "#rpc";
+import { Code, TimingWheel } from "#rpc";
 import type { Connection as Accepted, Engine, EngineOptions } from "../engine.ts";
 import type { RequestHead } from "../exchange.ts";
 import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
@@ -23,6 +23,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
   const sections = { bytes: limits.headerBytes + limits.targetBytes, count: limits.headerCount };
   const exchangeOptions = {
     bodyIdleMs: limits.bodyIdleMs,
+    wheel: new TimingWheel(),
     answerFields,
     onClosed: () => count(-1),
   };

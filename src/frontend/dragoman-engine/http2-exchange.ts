@@ -1,5 +1,5 @@
 import { type Breach, ErrorCode, type Stream, type StreamConsumer } from "#http2";
-import { CallAbort, type Peer } from "#rpc";
+import { type BytesSink, CallAbort, type Peer, type TimingWheel } from "#rpc";
 import { bodyTooLarge, clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -17,6 +17,8 @@ const nothing = new Uint8Array(0);
 
 export interface ExchangeOptions {
   readonly bodyIdleMs: number;
+  /** Of bodies that are waited for. */
+  readonly wheel: TimingWheel;
   /** Sent with every answer. */
   readonly answerFields: Fields;
   /** Called when the stream is over. */
@@ -44,7 +46,7 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     this.peer = peer;
     this.#options = options;
     this.hasBody = !stream.remoteEnded;
-    this.#body = this.hasBody ? new StreamBody(stream, options.bodyIdleMs) : undefined;
+    this.#body = this.hasBody ? new StreamBody(stream, options.bodyIdleMs, options.wheel) : undefined;
     stream.consumer = this;
   }
 
@@ -53,12 +55,22 @@ export class Http2Exchange implements Exchange, StreamConsumer {
   }
 
   readBody(limit: number): Promise<Uint8Array> {
-    if (this.#body === undefined) return Promise.resolve(nothing);
+    return new Promise((succeeded, failed) => this.takeBody(limit, { succeeded, failed }));
+  }
+
+  takeBody(limit: number, sink: BytesSink): void {
+    if (this.#body === undefined) {
+      sink.succeeded(nothing);
+      return;
+    }
     // What content-length says that is still to come, if it says anything.
     const { expected } = this.#stream;
-    if (expected >= 0 && expected + this.#body.size > limit) return Promise.reject(bodyTooLarge(limit));
+    if (expected >= 0 && expected + this.#body.size > limit) {
+      sink.failed(bodyTooLarge(limit));
+      return;
+    }
     this.#continue();
-    return this.#body.readWhole(limit);
+    this.#body.takeWhole(limit, sink);
   }
 
   body(): AsyncIterable<Uint8Array> {

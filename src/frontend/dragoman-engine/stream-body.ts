@@ -1,29 +1,36 @@
 import type { Stream } from "#http2";
-import type { RpcError } from "#rpc";
+import type { BytesSink, RpcError, Timed, TimingWheel } from "#rpc";
 import { bodyStalled, bodyTooLarge, clientGone } from "../body-error.ts";
 
-interface Waiting {
-  resolve(): void;
-  reject(error: RpcError): void;
+/** Whoever waits for the body. */
+interface Waiter {
+  /** Something has happened. */
+  woken(): void;
+  stalled(error: RpcError): void;
 }
 
 /**
  * The body of a request as it comes. What nobody has asked for is not given back to the client's window, so that a client is
  * never more than that ahead.
  */
-export class StreamBody {
+export class StreamBody implements Timed {
+  dueAt = 0;
+  slot = -1;
+  before: Timed | undefined;
+  after: Timed | undefined;
   readonly #stream: Stream;
   readonly #idleMs: number;
+  readonly #wheel: TimingWheel;
   #chunks: Uint8Array[] = [];
   #size = 0;
   #ended = false;
   #gone = false;
-  #waiting: Waiting | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #waiter: Waiter | undefined;
 
-  constructor(stream: Stream, idleMs: number) {
+  constructor(stream: Stream, idleMs: number, wheel: TimingWheel) {
     this.#stream = stream;
     this.#idleMs = idleMs;
+    this.#wheel = wheel;
   }
 
   /** Bytes that have come and were not read. */
@@ -48,19 +55,29 @@ export class StreamBody {
     this.#wake();
   }
 
-  async readWhole(limit: number): Promise<Uint8Array> {
+  /** Nothing has come for too long. */
+  expire(): void {
+    const waiter = this.#waiter;
+    this.#waiter = undefined;
+    waiter?.stalled(bodyStalled(this.#idleMs));
+  }
+
+  takeWhole(limit: number, sink: BytesSink): void {
     let taken = 0;
-    for (;;) {
-      if (this.#gone) throw clientGone();
-      if (this.#size > limit) throw bodyTooLarge(limit);
-      this.#stream.consumed(this.#size - taken);
-      taken = this.#size;
-      if (this.#ended) break;
-      await this.#more();
-    }
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, taken);
+    const waiter: Waiter = {
+      woken: () => {
+        if (this.#gone) sink.failed(clientGone());
+        else if (this.#size > limit) sink.failed(bodyTooLarge(limit));
+        else {
+          this.#stream.consumed(this.#size - taken);
+          taken = this.#size;
+          if (this.#ended) sink.succeeded(this.#whole());
+          else this.#wait(waiter);
+        }
+      },
+      stalled: (error) => sink.failed(error),
+    };
+    waiter.woken();
   }
 
   async *readPieces(): AsyncGenerator<Uint8Array> {
@@ -72,27 +89,26 @@ export class StreamBody {
         yield chunk;
       } else if (this.#gone) throw clientGone();
       else if (this.#ended) return;
-      else await this.#more();
+      else await new Promise<void>((woken, stalled) => this.#wait({ woken, stalled }));
     }
   }
 
-  /** Resolves when anything has happened. @throws RpcError when nothing does for too long */
-  #more(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.#timer = setTimeout(() => {
-        this.#waiting = undefined;
-        reject(bodyStalled(this.#idleMs));
-      }, this.#idleMs);
-      this.#timer.unref();
-    });
+  #whole(): Uint8Array {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#size);
+  }
+
+  #wait(waiter: Waiter): void {
+    this.#waiter = waiter;
+    this.#wheel.add(this, this.#idleMs);
   }
 
   #wake(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    this.#waiting = undefined;
-    clearTimeout(this.#timer);
-    waiting.resolve();
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
+    this.#waiter = undefined;
+    this.#wheel.remove(this);
+    waiter.woken();
   }
 }

@@ -1,7 +1,8 @@
-import { Code, Payload, RpcError } from "#rpc";
+import { type BytesSink, Code, Payload, RpcError } from "#rpc";
+import type { Exchange } from "../exchange.ts";
 import type { ServedMethod } from "../routes.ts";
 import type { Unpack } from "./compression.ts";
-import { FrameReader } from "./frame.ts";
+import { FrameReader, prefixBytes } from "./frame.ts";
 
 /** A body without a byte. */
 export async function* none(): AsyncGenerator<Uint8Array> {}
@@ -44,12 +45,43 @@ export async function readSole(
   served: ServedMethod,
   unpack: Unpack,
 ): Promise<Uint8Array> {
+  return await soleMessage(await whole(), served, unpack);
+}
+
+/** The one message of a whole body. @throws RpcError */
+export function soleMessage(
+  body: Uint8Array,
+  served: ServedMethod,
+  unpack: Unpack,
+): Uint8Array | Promise<Uint8Array> {
   const reader = new FrameReader(served.messageBytes);
-  const [frame, more] = reader.push(await whole());
+  const [frame, more] = reader.push(body);
   if (more !== undefined) throw cardinality("more than one request");
   reader.end();
   if (frame === undefined) throw cardinality("no request");
-  return await unpack(frame);
+  return unpack(frame);
+}
+
+/** The same for a body that is still to come, without a promise unless it is compressed. */
+export function takeSole(exchange: Exchange, served: ServedMethod, unpack: Unpack, sink: BytesSink): void {
+  exchange.takeBody(served.messageBytes + prefixBytes, {
+    succeeded(body) {
+      let message: Uint8Array | Promise<Uint8Array>;
+      try {
+        message = soleMessage(body, served, unpack);
+      } catch (error) {
+        sink.failed(error);
+        return;
+      }
+      if (message instanceof Uint8Array) sink.succeeded(message);
+      else
+        message.then(
+          (unpacked) => sink.succeeded(unpacked),
+          (error: unknown) => sink.failed(error),
+        );
+    },
+    failed: (error) => sink.failed(error),
+  });
 }
 
 function cardinality(message: string): RpcError {

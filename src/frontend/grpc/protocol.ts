@@ -5,8 +5,7 @@ import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { prefixBytes } from "../framing/frame.ts";
-import { none, readMessages, readSole } from "../framing/messages.ts";
+import { none, readMessages, takeSole } from "../framing/messages.ts";
 import { frameWith, type Packing, packingFor } from "../framing/packing.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
@@ -67,22 +66,25 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
     const unpack = unpackFor(field(exchange.head.fields, "grpc-encoding"), served.messageBytes);
     const header = requestMetadata(exchange.head.fields);
     forwardedMetadata(header, exchange, context);
-    const base = {
-      method: served.method,
-      header,
-      deadline: requestDeadline(exchange.head),
-      signal: exchange.signal,
-      context,
-    };
-    if (served.method.kind !== "unary") {
+    const { method } = served;
+    const deadline = requestDeadline(exchange.head);
+    const { signal } = exchange;
+    if (method.kind !== "unary") {
+      const base = { method, header, deadline, signal, context };
       const chunks = exchange.hasBody ? exchange.body() : none();
       return { ...base, kind: "stream", requests: readMessages(chunks, served, unpack) };
     }
-    const whole = () => exchange.readBody(served.messageBytes + prefixBytes);
+    const request = Payload.awaited((sink) => takeSole(exchange, served, unpack, sink), served.input);
     return {
-      ...base,
       kind: "unary",
-      request: Payload.deferred(() => readSole(whole, served, unpack), served.input),
+      method,
+      header,
+      deadline,
+      signal,
+      context,
+      head: undefined,
+      request,
+      show: undefined,
     };
   },
 

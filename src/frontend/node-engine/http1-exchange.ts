@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { CallAbort, type Peer } from "#rpc";
+import { type BytesSink, CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -73,6 +73,15 @@ export class Http1Exchange implements Exchange {
     const whole = readWhole(this.#request, { declared: this.#declared, limit, idleMs: this.#bodyIdleMs });
     if (this.#declared === undefined || this.#declared <= limit) this.#continue();
     return whole;
+  }
+
+  takeBody(limit: number, sink: BytesSink): void {
+    if (!this.hasBody) sink.succeeded(new Uint8Array(0));
+    else
+      this.readBody(limit).then(
+        (body) => sink.succeeded(body),
+        (error: unknown) => sink.failed(error),
+      );
   }
 
   body(): AsyncIterable<Uint8Array> {

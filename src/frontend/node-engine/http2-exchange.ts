@@ -1,5 +1,5 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
-import { CallAbort, type Peer } from "#rpc";
+import { type BytesSink, CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
@@ -67,6 +67,15 @@ export class Http2Exchange implements Exchange {
     const declared = length === undefined ? undefined : Number(length);
     if (declared === undefined || declared <= limit) this.#continue();
     return readWhole(this.#stream, { declared, limit, idleMs: this.#bodyIdleMs });
+  }
+
+  takeBody(limit: number, sink: BytesSink): void {
+    if (!this.hasBody) sink.succeeded(new Uint8Array(0));
+    else
+      this.readBody(limit).then(
+        (body) => sink.succeeded(body),
+        (error: unknown) => sink.failed(error),
+      );
   }
 
   body(): AsyncIterable<Uint8Array> {

@@ -1,5 +1,5 @@
-import { Payload } from "#rpc";
-import { decodedPieces, readDecoded, requireKnownEncoding } from "../content-encoding.ts";
+import { type BytesSink, Payload } from "#rpc";
+import { decodedPieces, isEncoded, readDecoded, requireKnownEncoding } from "../content-encoding.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { mediaType, queryOf } from "../target.ts";
@@ -12,7 +12,46 @@ import { pieceBytes, uploadPieces } from "./upload-pieces.ts";
 
 /** The one request message of an exchange, to be read and transcoded when somebody needs it. */
 export function singleRequest(exchange: Exchange, match: MethodMatch): Payload {
-  return Payload.deferred(() => transcodeSingle(exchange, match), match.route.served.input);
+  return Payload.awaited((sink) => takeSingle(exchange, match, sink), match.route.served.input);
+}
+
+/** A plain body without a promise; all others with one. */
+function takeSingle(exchange: Exchange, match: MethodMatch, sink: BytesSink): void {
+  const { transcoder } = match;
+  const { head } = exchange;
+  try {
+    if (exchange.hasBody && !match.formIsQuery && !transcoder.ignoresBody && !isEncoded(head)) {
+      checkBody(exchange, match);
+      exchange.takeBody(match.route.served.bodyBytes, {
+        succeeded(body) {
+          let wire: Uint8Array;
+          try {
+            wire = transcoder.request(
+              match.captures,
+              queryOf(head.target),
+              body,
+              field(head.fields, "content-type"),
+            );
+          } catch (error) {
+            sink.failed(error);
+            return;
+          }
+          sink.succeeded(wire);
+        },
+        failed: (error) => sink.failed(error),
+      });
+      return;
+    }
+    const wire = transcodeSingle(exchange, match);
+    if (wire instanceof Uint8Array) sink.succeeded(wire);
+    else
+      wire.then(
+        (transcoded) => sink.succeeded(transcoded),
+        (error: unknown) => sink.failed(error),
+      );
+  } catch (error) {
+    sink.failed(error);
+  }
 }
 
 function transcodeSingle(exchange: Exchange, match: MethodMatch): Promise<Uint8Array> | Uint8Array {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { deadlineFilter, TimingWheel } from "#filter/deadline";
+import { deadlineFilter } from "#filter/deadline";
 import {
   type Call,
   type CallSignal,
@@ -9,6 +9,7 @@ import {
   type Payload,
   type Reply,
   RpcError,
+  TimingWheel,
 } from "#rpc";
 import {
   deferred,
