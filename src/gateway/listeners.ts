@@ -129,9 +129,14 @@ async function certificatesOf(
 
 function observed(certificates: Certificates, meter: Meter): Certificates {
   const help = "When a certificate ends, in seconds since the epoch.";
-  meter.observedGauge("dragoman_certificate_not_after_seconds", help, function* () {
-    for (const { for: name, notAfter } of certificates.expiries()) yield [{ for: name }, notAfter / 1000];
-  });
+  meter.observedGauge(
+    "dragoman_certificate_not_after_seconds",
+    help,
+    function* () {
+      for (const { for: name, notAfter } of certificates.expiries()) yield [{ for: name }, notAfter / 1000];
+    },
+    "min",
+  );
   return certificates;
 }
 

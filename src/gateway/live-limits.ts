@@ -29,8 +29,11 @@ export class LiveLimits {
     meter.observedGauge("dragoman_limit_keys", "Keys of limits that this process remembers.", () =>
       [...this.#local.sizes()].map(([limit, size]) => [{ limit }, size]),
     );
-    meter.observedGauge("dragoman_store_up", "Whether the shared store answers.", () =>
-      this.#shared === undefined ? [] : [[{}, this.#shared.store.isUp ? 1 : 0]],
+    meter.observedGauge(
+      "dragoman_store_up",
+      "Whether the shared store answers.",
+      () => (this.#shared === undefined ? [] : [[{}, this.#shared.store.isUp ? 1 : 0]]),
+      "min",
     );
   }
 

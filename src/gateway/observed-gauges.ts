@@ -8,12 +8,17 @@ export function observeGateway(
   live: LiveState,
   counts: { readonly connections: () => number; readonly webSockets: () => number },
 ): void {
-  meter.observedGauge("dragoman_endpoint_ready", "1 when calls may go to an endpoint.", function* () {
-    for (const [upstream, { channel }] of live.upstreams) {
-      for (const { address, state } of channel.endpoints)
-        yield [{ upstream, endpoint: address }, state === "ready" ? 1 : 0];
-    }
-  });
+  meter.observedGauge(
+    "dragoman_endpoint_ready",
+    "1 when calls may go to an endpoint.",
+    function* () {
+      for (const [upstream, { channel }] of live.upstreams) {
+        for (const { address, state } of channel.endpoints)
+          yield [{ upstream, endpoint: address }, state === "ready" ? 1 : 0];
+      }
+    },
+    "min",
+  );
   const gates = (name: string, help: string, read: (gate: Gate) => number): void =>
     meter.observedGauge(name, help, function* () {
       for (const [upstream, { gate }] of live.upstreams)
@@ -26,13 +31,14 @@ export function observeGateway(
     "dragoman_event_loop_delay_seconds",
     "How late the process is, where it is watched.",
     () => (live.loopDelay === undefined ? [] : [[{}, live.loopDelay / 1000]]),
+    "max",
   );
   meter.observedGauge("dragoman_connections", "Connections of clients.", () => [[{}, counts.connections()]]);
   meter.observedGauge("dragoman_websockets", "WebSockets that are open.", () => [[{}, counts.webSockets()]]);
   meter.observedGauge("process_resident_memory_bytes", "Memory of the process.", () => [
     [{}, process.memoryUsage.rss()],
   ]);
-  meter.observedGauge("process_cpu_seconds_total", "CPU time of the process.", () => {
+  meter.observedCounter("process_cpu_seconds_total", "CPU time of the process.", () => {
     const { user, system } = process.cpuUsage();
     return [[{}, (user + system) / 1e6]];
   });

@@ -18,11 +18,15 @@ export interface LineSink {
 
 const severity: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-/** A logger that writes one JSON object a line. An Error among the fields becomes its name, message, code and cause. */
-export function createLogger(sink: LineSink, least: LogLevel = "info"): Logger {
+/**
+ * A logger that writes one JSON object a line. An Error among the fields becomes its name, message, code and cause.
+ *
+ * @param always what stands in every line
+ */
+export function createLogger(sink: LineSink, least: LogLevel = "info", always: LogFields = {}): Logger {
   const log = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (severity[level] < severity[least]) return;
-    sink.write(`${stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+    sink.write(`${stringify({ time: new Date().toISOString(), level, message, ...always, ...fields })}\n`);
   };
   return { debug: log("debug"), info: log("info"), warn: log("warn"), error: log("error") };
 }

@@ -1,3 +1,5 @@
+import type { Merge } from "./samples.ts";
+
 /** Labels of one series, in a fixed order. */
 export type Labels = Readonly<Record<string, string>>;
 
@@ -14,6 +16,9 @@ export interface Histogram {
   observe(value: number): void;
 }
 
+/** What the series of one name stand at. */
+export type Read = () => Iterable<readonly [Labels, number]>;
+
 /**
  * Makes series. Asking for the same name and labels again gives the same series; whoever counts on a hot path asks once
  * and keeps it. Labels must come from bounded sets.
@@ -22,6 +27,12 @@ export interface Meter {
   counter(name: string, help: string, labels?: Labels): Counter;
   gauge(name: string, help: string, labels?: Labels): Gauge;
   histogram(name: string, help: string, labels?: Labels): Histogram;
-  /** A gauge whose values are asked for when they are shown. Replaces an earlier one of the same name. */
-  observedGauge(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void;
+  /**
+   * A gauge whose values are asked for when they are shown. Replaces an earlier one of the same name.
+   *
+   * @param merge how those of several processes become one; their sum when absent
+   */
+  observedGauge(name: string, help: string, read: Read, merge?: Merge): void;
+  /** The same for what only grows. */
+  observedCounter(name: string, help: string, read: Read): void;
 }

@@ -1,4 +1,11 @@
-import type { Counter, Gauge, Histogram, Labels, Meter } from "./meter.ts";
+import type { Counter, Gauge, Histogram, Labels, Meter, Read } from "./meter.ts";
+import {
+  type Distribution,
+  exposeSamples,
+  type FamilySample,
+  type Merge,
+  type SeriesSample,
+} from "./samples.ts";
 
 /** Upper bounds of the buckets for durations, in seconds. */
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -6,9 +13,10 @@ const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
+  readonly merge: Merge;
   /** By the text of their labels. */
   readonly series: Map<string, Series>;
-  readonly read?: () => Iterable<readonly [Labels, number]>;
+  readonly read?: Read;
 }
 
 class Series implements Counter, Gauge, Histogram {
@@ -36,10 +44,18 @@ class Series implements Counter, Gauge, Histogram {
     while (at < bounds.length && value > (bounds[at] as number)) at++;
     buckets[at] = (buckets[at] as number) + 1;
   }
+
+  get sample(): number | Distribution {
+    return this.buckets === undefined
+      ? this.value
+      : { bounds, buckets: [...this.buckets], sum: this.sum, count: this.value };
+  }
 }
 
 export interface PrometheusMeter extends Meter {
-  /** The text exposition format, version 0.0.4. */
+  /** What all series stand at now. */
+  samples(): FamilySample[];
+  /** The same as text. */
   expose(): string;
 }
 
@@ -50,7 +66,7 @@ export function createPrometheusMeter(): PrometheusMeter {
   const seriesOf = (type: Family["type"], name: string, help: string, labels: Labels): Series => {
     let family = families.get(name);
     if (family === undefined) {
-      family = { type, help, series: new Map() };
+      family = { type, help, merge: "sum", series: new Map() };
       families.set(name, family);
     }
     const key = labelText(labels);
@@ -61,45 +77,30 @@ export function createPrometheusMeter(): PrometheusMeter {
     }
     return series;
   };
+  const samples = (): FamilySample[] =>
+    [...families].map(([name, { type, help, merge, read, series }]) => ({
+      name,
+      type,
+      help,
+      merge,
+      series: [...observed(read), ...[...series].map(([labels, each]) => [labels, each.sample] as const)],
+    }));
 
   return {
     counter: (name, help, labels = {}) => seriesOf("counter", name, help, labels),
     gauge: (name, help, labels = {}) => seriesOf("gauge", name, help, labels),
     histogram: (name, help, labels = {}) => seriesOf("histogram", name, help, labels),
-    observedGauge: (name, help, read) => families.set(name, { type: "gauge", help, series: new Map(), read }),
-    expose() {
-      const lines: string[] = [];
-      for (const [name, family] of families) {
-        lines.push(`# HELP ${name} ${family.help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}`);
-        lines.push(`# TYPE ${name} ${family.type}`);
-        if (family.read !== undefined) {
-          for (const [labels, value] of family.read())
-            lines.push(`${name}${braced(labelText(labels))} ${value}`);
-        }
-        for (const [labels, series] of family.series) appendSeries(lines, name, labels, series);
-      }
-      return `${lines.join("\n")}\n`;
-    },
+    observedGauge: (name, help, read, merge = "sum") =>
+      families.set(name, { type: "gauge", help, merge, series: new Map(), read }),
+    observedCounter: (name, help, read) =>
+      families.set(name, { type: "counter", help, merge: "sum", series: new Map(), read }),
+    samples,
+    expose: () => exposeSamples(samples()),
   };
 }
 
-function appendSeries(lines: string[], name: string, labels: string, series: Series): void {
-  if (series.buckets === undefined) {
-    lines.push(`${name}${braced(labels)} ${series.value}`);
-    return;
-  }
-  const before = labels === "" ? "" : `${labels},`;
-  let total = 0;
-  for (const [index, bound] of bounds.entries()) {
-    total += series.buckets[index] as number;
-    lines.push(`${name}_bucket{${before}le="${bound}"} ${total}`);
-  }
-  lines.push(`${name}_bucket{${before}le="+Inf"} ${series.value}`);
-  lines.push(`${name}_sum${braced(labels)} ${series.sum}`, `${name}_count${braced(labels)} ${series.value}`);
-}
-
-function braced(labels: string): string {
-  return labels === "" ? "" : `{${labels}}`;
+function observed(read: Read | undefined): SeriesSample[] {
+  return read === undefined ? [] : [...read()].map(([labels, value]) => [labelText(labels), value]);
 }
 
 function labelText(labels: Labels): string {

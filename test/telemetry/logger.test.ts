@@ -85,3 +85,9 @@ test.each<[string, LogFields, Record<string, unknown>]>([
   expect(records[0]).toMatchObject(expected);
   expect(records[0]).not.toHaveProperty("gone");
 });
+
+test("what stands in every line stands before what is of one", () => {
+  const lines: string[] = [];
+  createLogger({ write: (line) => lines.push(line) }, "info", { worker: 2 }).info("serving", { methods: 1 });
+  expect(JSON.parse(lines[0] as string)).toMatchObject({ message: "serving", worker: 2, methods: 1 });
+});
