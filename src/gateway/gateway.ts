@@ -16,6 +16,7 @@ import {
 import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWatcher } from "#schema";
 import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
 import { createAbuseReports } from "./abuse-reports.ts";
+import { type Counts, OwnCounts } from "./counts.ts";
 import { openListeners, portError } from "./listeners.ts";
 import { LiveState } from "./live-state.ts";
 import { observeGateway } from "./observed-gauges.ts";
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   readonly sink: LineSink;
   /** Called for `POST /api/reload`; resolves to what speaks against the new configuration. */
   readonly onReload?: () => Promise<readonly Problem[]>;
+  /** Counts with other processes; this one counts alone when it is absent. */
+  readonly counts?: Counts;
   /** Called for `POST /api/drain`. */
   readonly onDrain?: () => void;
 }
@@ -62,7 +65,7 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     logger,
     accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined,
   };
-  const live = new LiveState(logger, meter);
+  const live = new LiveState(logger, meter, options.counts ?? new OwnCounts(meter));
   const forwarder = createForwarder();
   const loads = {
     ok: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "ok" }),

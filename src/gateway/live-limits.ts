@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { Config, RedisConfig, StoreConfig } from "#config";
-import { type LimitStore, MemoryStore, SharedLimits } from "#filter/rate-limit";
+import { type LimitStore, SharedLimits } from "#filter/rate-limit";
 import { SharedStore, type SharedStoreOptions } from "#store";
 import type { Logger, Meter } from "#telemetry";
-import { keptLimits } from "./limits.ts";
 
 /** Calls of the snapshot before may still ask a store that is no longer configured; so long, in milliseconds. */
 const overlapMs = 5000;
@@ -19,16 +18,15 @@ interface Shared {
 export class LiveLimits {
   readonly #logger: Logger;
   readonly #meter: Meter;
-  readonly #local = new MemoryStore();
+  /** What was taken as far as no store says. */
+  readonly #local: LimitStore;
   readonly #retiring = new Map<SharedStore, NodeJS.Timeout>();
   #shared: Shared | undefined;
 
-  constructor(logger: Logger, meter: Meter) {
+  constructor(logger: Logger, meter: Meter, local: LimitStore) {
     this.#logger = logger;
     this.#meter = meter;
-    meter.observedGauge("dragoman_limit_keys", "Keys of limits that this process remembers.", () =>
-      [...this.#local.sizes()].map(([limit, size]) => [{ limit }, size]),
-    );
+    this.#local = local;
     meter.observedGauge(
       "dragoman_store_up",
       "Whether the shared store answers.",
@@ -37,8 +35,7 @@ export class LiveLimits {
     );
   }
 
-  apply({ limits, store }: Config): void {
-    this.#local.configure(keptLimits(limits));
+  apply({ store }: Config): void {
     const fingerprint = fingerprintOf(store);
     if (this.#shared?.fingerprint === fingerprint) return;
     if (this.#shared !== undefined) this.#retire(this.#shared.store);

@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import type { Config, GrpcUpstream } from "#config";
-import { AdaptiveLimit, Gate } from "#filter/concurrency-limit";
 import { LoopDelay, Shedder } from "#filter/load-shedding";
 import type { LimitStore } from "#filter/rate-limit";
 import { RetryThrottle } from "#filter/retry";
 import { TimingWheel } from "#rpc";
 import type { Logger, Meter } from "#telemetry";
 import { Channel, type UpstreamOptions } from "#upstream";
+import { type Counts, gateSettings, type UpstreamGate } from "./counts.ts";
 import { type LiveExternal, makeExternal } from "./external.ts";
 import { found, type Kept, keep } from "./kept.ts";
 import { LiveLimits } from "./live-limits.ts";
@@ -21,9 +21,8 @@ const overlapMs = 1000;
 /** An upstream with all that lives as long as it does. */
 export interface LiveUpstream {
   readonly channel: Channel;
-  readonly gate: Gate | undefined;
-  /** The gate's limit, where it follows from how the upstream answers. */
-  readonly adaptive: AdaptiveLimit | undefined;
+  /** Undefined when it may have any number of calls. */
+  readonly gate: UpstreamGate | undefined;
   readonly throttle: RetryThrottle;
 }
 
@@ -36,6 +35,7 @@ export class LiveState {
   readonly deadlines: TimingWheel = new TimingWheel();
   /** Of callers. */
   readonly providers: LiveProviders;
+  readonly counts: Counts;
   readonly #logger: Logger;
   readonly #upstreams = new Map<string, Kept<LiveUpstream>>();
   readonly #limits: LiveLimits;
@@ -44,9 +44,10 @@ export class LiveState {
   /** Channels that are no longer configured, until they are closed. */
   readonly #retiring = new Map<Channel, NodeJS.Timeout>();
 
-  constructor(logger: Logger, meter: Meter) {
+  constructor(logger: Logger, meter: Meter, counts: Counts) {
     this.#logger = logger;
-    this.#limits = new LiveLimits(logger, meter);
+    this.counts = counts;
+    this.#limits = new LiveLimits(logger, meter, counts.limits);
     this.providers = new LiveProviders(logger);
   }
 
@@ -56,6 +57,7 @@ export class LiveState {
 
   /** Brings what lives in line with a configuration. */
   apply(config: Config): void {
+    this.counts.apply(config);
     const grpc = [...config.upstreams.values()].filter((upstream) => upstream.kind === "grpc");
     keep(
       this.#upstreams,
@@ -131,16 +133,10 @@ export class LiveState {
   }
 
   #makeUpstream(upstream: GrpcUpstream): LiveUpstream {
-    const { maxInFlight, maxQueue, adaptive: wanted } = upstream;
-    const max = maxInFlight ?? Number.POSITIVE_INFINITY;
-    const adaptive = wanted === undefined ? undefined : new AdaptiveLimit({ min: wanted.min, max });
+    const settings = gateSettings(upstream);
     return {
-      adaptive,
       channel: new Channel(upstreamOptions(upstream), this.#logger),
-      gate:
-        maxInFlight === undefined
-          ? undefined
-          : new Gate({ limit: adaptive ?? { current: max }, queue: maxQueue }),
+      gate: settings === undefined ? undefined : this.counts.gate(settings),
       throttle: new RetryThrottle(),
     };
   }

@@ -1,4 +1,3 @@
-import type { Gate } from "#filter/concurrency-limit";
 import type { Meter } from "#telemetry";
 import type { LiveState } from "./live-state.ts";
 
@@ -19,14 +18,6 @@ export function observeGateway(
     },
     "min",
   );
-  const gates = (name: string, help: string, read: (gate: Gate) => number): void =>
-    meter.observedGauge(name, help, function* () {
-      for (const [upstream, { gate }] of live.upstreams)
-        if (gate !== undefined) yield [{ upstream }, read(gate)];
-    });
-  gates("dragoman_upstream_limit", "Calls that an upstream may have at once.", ({ limit }) => limit);
-  gates("dragoman_upstream_in_flight", "Calls that an upstream has.", ({ inFlight }) => inFlight);
-  gates("dragoman_upstream_queued", "Calls that wait for a place.", ({ queued }) => queued);
   meter.observedGauge(
     "dragoman_event_loop_delay_seconds",
     "How late the process is, where it is watched.",

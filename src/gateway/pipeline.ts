@@ -88,7 +88,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
     filters.push(loadSheddingFilter({ shedder: live.shedder, priority, meter: observing.meter }));
   // An upstream that is full is full for everybody.
   if (upstream?.gate !== undefined && !isHealth)
-    filters.push(concurrencyLimitFilter({ gate: upstream.gate, priority, adaptive: upstream.adaptive }));
+    filters.push(concurrencyLimitFilter({ ...upstream.gate, priority }));
   // Cheap, and before signatures are checked: guessing tokens is limited too.
   if (byPeer.length > 0) filters.push(limiting(byPeer));
   // Establishes who calls; on public methods it only drops what clients claim to be.

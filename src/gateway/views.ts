@@ -1,5 +1,6 @@
 import type { Config } from "#config";
 import type { Problem } from "#schema";
+import type { Occupancy } from "./counts.ts";
 import type { LiveState } from "./live-state.ts";
 import type { Access, Plan } from "./plan.ts";
 
@@ -47,11 +48,16 @@ function describeAccess(access: Access): string {
 
 /** The endpoints of each upstream, and whether calls may go there. */
 export function upstreamViews(live: LiveState): unknown {
-  return [...live.upstreams].map(([name, { channel, gate }]) => ({
+  const occupancy = live.counts.occupancy();
+  return [...live.upstreams].map(([name, { channel }]) => ({
     name,
     endpoints: channel.endpoints,
-    ...(gate === undefined ? {} : { inFlight: gate.inFlight, queued: gate.queued }),
+    ...occupied(occupancy.get(name)),
   }));
+}
+
+function occupied(occupancy: Occupancy | undefined): Partial<Occupancy> {
+  return occupancy === undefined ? {} : { inFlight: occupancy.inFlight, queued: occupancy.queued };
 }
 
 /** The configuration as it is in force; it holds paths of secrets and no secrets. */

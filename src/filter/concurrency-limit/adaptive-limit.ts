@@ -6,6 +6,15 @@ export interface AdaptiveLimitOptions {
   readonly now?: () => number;
 }
 
+/** Is told how long an upstream takes. */
+export interface LatencyObserver {
+  /**
+   * @param ms how long the upstream took to answer, or how long it was waited for in vain
+   * @param inFlight calls that were under way then
+   */
+  observe(ms: number, inFlight: number): void;
+}
+
 /** The shortest time over which latencies are taken together, in milliseconds, and the fewest of them. */
 const windowMs = 500;
 const fewest = 10;
@@ -26,7 +35,7 @@ const step = 0.2;
  * and not the least that was ever seen, so that nothing has to be held back to measure it, and a steady load does not
  * bring the limit down.
  */
-export class AdaptiveLimit {
+export class AdaptiveLimit implements LatencyObserver {
   readonly #min: number;
   readonly #max: number;
   readonly #now: () => number;
@@ -50,10 +59,6 @@ export class AdaptiveLimit {
     return Math.floor(this.#limit);
   }
 
-  /**
-   * @param ms how long the upstream took to answer, or how long it was waited for in vain
-   * @param inFlight calls that were under way then
-   */
   observe(ms: number, inFlight: number): void {
     this.#sumMs += ms;
     this.#count++;

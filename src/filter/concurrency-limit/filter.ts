@@ -10,14 +10,14 @@ import {
   unaryOf,
   watchResponses,
 } from "#rpc";
-import type { AdaptiveLimit } from "./adaptive-limit.ts";
-import type { Gate, Priority } from "./gate.ts";
+import type { LatencyObserver } from "./adaptive-limit.ts";
+import type { ConcurrencyGate, Priority } from "./gate.ts";
 
 export interface ConcurrencyLimitOptions {
-  readonly gate: Gate;
+  readonly gate: ConcurrencyGate;
   readonly priority?: Priority;
   /** Told how long the upstream takes, where the gate's limit follows from that. */
-  readonly adaptive?: AdaptiveLimit | undefined;
+  readonly adaptive?: LatencyObserver | undefined;
 }
 
 /**
@@ -85,12 +85,12 @@ export function concurrencyLimitFilter({
 /** A unary call that has a place, until it ends. */
 class Inside implements UnarySink {
   readonly #call: Call;
-  readonly #gate: Gate;
-  readonly #adaptive: AdaptiveLimit | undefined;
+  readonly #gate: ConcurrencyGate;
+  readonly #adaptive: LatencyObserver | undefined;
   readonly #sink: UnarySink;
   readonly #startedAt: number;
 
-  constructor(call: Call, gate: Gate, adaptive: AdaptiveLimit | undefined, sink: UnarySink) {
+  constructor(call: Call, gate: ConcurrencyGate, adaptive: LatencyObserver | undefined, sink: UnarySink) {
     this.#call = call;
     this.#gate = gate;
     this.#adaptive = adaptive;
@@ -113,7 +113,12 @@ class Inside implements UnarySink {
 }
 
 /** What the gateway answers itself says nothing of the upstream. @param since when it was first waited for, in vain */
-function observe(adaptive: AdaptiveLimit, gate: Gate, call: Call, since: number | undefined): void {
+function observe(
+  adaptive: LatencyObserver,
+  gate: ConcurrencyGate,
+  call: Call,
+  since: number | undefined,
+): void {
   const { attempts, upstreamMs } = call.context;
   if (attempts === 0) return;
   if (since !== undefined) adaptive.observe(performance.now() - since, gate.inFlight);

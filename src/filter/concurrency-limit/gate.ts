@@ -3,6 +3,16 @@ import { type CallSignal, Code, RpcError } from "#rpc";
 /** Which calls go first when not all can. */
 export type Priority = "low" | "normal" | "high";
 
+/** Bounds how many calls are under way at once. */
+export interface ConcurrencyGate {
+  /** Calls that have a place, of those that ask here. */
+  readonly inFlight: number;
+  /** Undefined when the place is there, else a promise of it, which rejects when the signal is aborted before. */
+  enter(signal: CallSignal, priority: Priority): Promise<void> | undefined;
+  /** Gives the place back; once for each that was had. */
+  leave(): void;
+}
+
 export interface GateOptions {
   /** Calls at once; may change. */
   readonly limit: { readonly current: number };
@@ -22,7 +32,7 @@ const order: readonly Priority[] = ["high", "normal", "low"];
  * Bounds how many calls are under way at once; those that come over wait in turn, by their priority. When no more may
  * wait, a call takes the place in the queue of the one that came last among those that matter less. Outlives snapshots.
  */
-export class Gate {
+export class Gate implements ConcurrencyGate {
   readonly #options: GateOptions;
   readonly #waiting: Readonly<Record<Priority, Set<Waiter>>> = {
     high: new Set(),

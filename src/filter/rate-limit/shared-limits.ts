@@ -60,15 +60,13 @@ export class SharedLimits implements LimitStore {
   }
 
   /** What was configured for a store that cannot say. */
-  #decide(demands: readonly Demand[], cause: StoreError): readonly (Standing | undefined)[] {
+  async #decide(demands: readonly Demand[], cause: StoreError): Promise<readonly (Standing | undefined)[]> {
     for (const { onStoreDown } of demands) this.#fallbacks[onStoreDown].add();
     if (demands.some(({ onStoreDown, enforced }) => enforced && onStoreDown === "deny"))
       throw unavailable(cause);
     const { local } = this.#options;
     const locally = demands.filter(({ onStoreDown }) => onStoreDown === "local");
-    const standings = locally.length === 0 ? [] : local.take(locally);
-    if (standings instanceof Promise)
-      throw new Error("what counts while the store is away must not wait itself");
+    const standings = locally.length === 0 ? [] : await local.take(locally);
     return demands.map((demand) => standings[locally.indexOf(demand)]);
   }
 
