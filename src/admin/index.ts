@@ -1,1 +1,1 @@
-export { type Admin, type AdminOptions, startAdmin } from "./server.ts";
+export { type ActionOutcome, type Admin, type AdminOptions, startAdmin } from "./server.ts";

@@ -1,6 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { PrometheusMeter } from "#telemetry";
 import { tokenCheck } from "./authentication.ts";
 import { statusPage } from "./page.ts";
 
@@ -12,9 +11,10 @@ export interface AdminOptions {
   readonly port: number;
   /** What callers must show, or `sha256:` and its hash; whoever can connect may ask when it is absent. */
   readonly token?: string | undefined;
-  readonly meter: PrometheusMeter;
-  readonly notReady: () => NotReadyReasons;
-  /** What `/api/NAME` shows. Never credentials. */
+  /** The text exposition format of Prometheus. */
+  readonly metrics: () => string | Promise<string>;
+  readonly notReady: () => NotReadyReasons | Promise<NotReadyReasons>;
+  /** What `/api/NAME` shows, or a promise of it. Never credentials. */
   readonly views: Readonly<Record<string, () => unknown>>;
   /** What `POST /api/NAME` does. */
   readonly actions: Readonly<Record<string, () => Promise<ActionOutcome>>>;
@@ -70,7 +70,7 @@ async function answer(
     return;
   }
   if (authenticates !== undefined && !authenticates(request.headers.authorization)) {
-    refuseStranger(path, response, options);
+    await refuseStranger(path, response, options);
     return;
   }
   const name = path.startsWith("/api/") ? path.slice("/api/".length) : undefined;
@@ -94,19 +94,23 @@ async function answer(
     request.resume();
     const { done, shown } = await action();
     send(response, done ? 200 : 422, shown);
-  } else if (name !== undefined) send(response, 200, options.views[name]?.());
-  else answerFixed(path, response, options);
+  } else if (name !== undefined) send(response, 200, await options.views[name]?.());
+  else await answerFixed(path, response, options);
 }
 
 const fixedPaths: ReadonlySet<string> = new Set(["/", "/livez", "/readyz", "/metrics"]);
 
-function answerFixed(path: string, response: ServerResponse, { meter, notReady }: AdminOptions): void {
+async function answerFixed(
+  path: string,
+  response: ServerResponse,
+  { metrics, notReady }: AdminOptions,
+): Promise<void> {
   switch (path) {
     case "/livez":
       send(response, 200, { status: "alive" });
       return;
     case "/readyz": {
-      const reasons = notReady();
+      const reasons = await notReady();
       send(
         response,
         reasons.length === 0 ? 200 : 503,
@@ -114,10 +118,12 @@ function answerFixed(path: string, response: ServerResponse, { meter, notReady }
       );
       return;
     }
-    case "/metrics":
+    case "/metrics": {
+      const text = await metrics();
       response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
-      response.end(meter.expose());
+      response.end(text);
       return;
+    }
     default:
       response.writeHead(200, {
         "content-type": "text/html; charset=utf-8",
@@ -130,10 +136,14 @@ function answerFixed(path: string, response: ServerResponse, { meter, notReady }
 }
 
 /** Probes have no credentials: they hear whether, and not why. */
-function refuseStranger(path: string, response: ServerResponse, { notReady }: AdminOptions): void {
+async function refuseStranger(
+  path: string,
+  response: ServerResponse,
+  { notReady }: AdminOptions,
+): Promise<void> {
   if (path === "/livez") send(response, 200, { status: "alive" });
   else if (path === "/readyz") {
-    const isReady = notReady().length === 0;
+    const isReady = (await notReady()).length === 0;
     send(response, isReady ? 200 : 503, { status: isReady ? "ready" : "not ready" });
   } else {
     response.setHeader("www-authenticate", ['Bearer realm="admin"', 'Basic realm="admin"']);

@@ -110,6 +110,8 @@ type Parsed = DeepReadonly<ParsedConfig>;
 export interface Config extends ProvidersConfig {
   readonly listen: Parsed["listen"];
   readonly admin: AdminConfig;
+  /** Processes that serve; `auto` for one a core. */
+  readonly workers: "auto" | number;
   readonly schema: readonly (
     | { readonly kind: "proto"; readonly dir: string }
     | { readonly kind: "descriptors"; readonly file: string }
@@ -161,6 +163,7 @@ export function normalizeConfig(
       https: { ...parsed.listen.https, tls: resolveListenTls(parsed.listen.https.tls, resolve) },
     },
     admin: parsed.admin,
+    workers: parsed.workers,
     schema: parsed.schema.map((source) => {
       if ("proto" in source) return { kind: "proto", dir: resolve(source.proto) };
       if ("descriptors" in source) return { kind: "descriptors", file: resolve(source.descriptors) };

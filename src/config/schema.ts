@@ -257,6 +257,10 @@ export const configSchema = z.strictObject({
   version: z.literal(1),
   listen: listen.prefault({}),
   admin: adminSchema(port).prefault({}),
+  workers: z
+    .union([z.literal("auto"), z.int().min(1).max(256)])
+    .default(1)
+    .describe("How many processes serve; auto for as many as there are cores."),
   schema: z.array(schemaSource).min(1),
   upstreams: z.record(name, upstream),
   auth: z

@@ -1,31 +1,10 @@
-import { startAdmin } from "#admin";
 import type { Config } from "#config";
-import {
-  connectStreamProtocol,
-  connectUnaryProtocol,
-  createForwarder,
-  createRestProtocol,
-  createServe,
-  grpcProtocol,
-  grpcWebProtocol,
-  readPassThrough,
-  readPassThroughUpgrade,
-  trustedPeers,
-  WebSocketFront,
-} from "#frontend";
-import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWatcher } from "#schema";
+import type { Problem } from "#schema";
 import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
-import { createAbuseReports } from "./abuse-reports.ts";
-import { type Counts, OwnCounts } from "./counts.ts";
-import { openListeners, portError } from "./listeners.ts";
-import { LiveState } from "./live-state.ts";
-import { observeGateway } from "./observed-gauges.ts";
-import { planGateway } from "./plan.ts";
-import { buildSnapshot, type Snapshot } from "./snapshot.ts";
-import { StartError } from "./start-error.ts";
-import { unreadableFiles } from "./unreadable-files.ts";
-import { configView, routeViews, schemaView, upstreamViews } from "./views.ts";
-import { webSocketSettings } from "./websocket-settings.ts";
+import { openAdmin, reloaded } from "./admin.ts";
+import { OwnCounts } from "./counts.ts";
+import { startServing } from "./serving.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 export interface GatewayOptions {
   /** Where a local CA is kept. */
@@ -34,8 +13,6 @@ export interface GatewayOptions {
   readonly sink: LineSink;
   /** Called for `POST /api/reload`; resolves to what speaks against the new configuration. */
   readonly onReload?: () => Promise<readonly Problem[]>;
-  /** Counts with other processes; this one counts alone when it is absent. */
-  readonly counts?: Counts;
   /** Called for `POST /api/drain`. */
   readonly onDrain?: () => void;
 }
@@ -53,208 +30,48 @@ export interface Gateway {
   close(graceMs: number): Promise<void>;
 }
 
-/** How often upstreams are asked for their schema, in milliseconds, while it has not been seen yet and after. */
-const reflectionMs = 5_000;
-
-/** Starts a gateway. @throws StartError */
+/** Starts a gateway of one process. @throws StartError */
 export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
-  const logger = createLogger(options.sink, config.telemetry.log);
+  const { stateDir, sink } = options;
+  const logger = createLogger(sink, config.telemetry.log);
   const meter = createPrometheusMeter();
-  const observing = {
-    meter,
-    logger,
-    accessLog: config.telemetry.accessLog === "json" ? options.sink : undefined,
-  };
-  const live = new LiveState(logger, meter, options.counts ?? new OwnCounts(meter));
-  const forwarder = createForwarder();
-  const loads = {
-    ok: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "ok" }),
-    refused: meter.counter("dragoman_snapshots_total", "Snapshots that were built.", { outcome: "refused" }),
-  };
-  let problems: readonly Problem[] = [];
-  let snapshot: Snapshot | undefined;
-  let schemaKnown = false;
-  let current = config;
-  let draining = false;
-
-  /** Builds and swaps; or keeps what is served, and says why. */
-  const swap = (next: Config, outcome: CompileOutcome): boolean => {
-    const plan = outcome.schema === undefined ? undefined : planGateway(next, outcome.schema);
-    problems = [...outcome.problems, ...(plan?.problems ?? [])];
-    for (const problem of problems) {
-      logger[problem.severity === "error" ? "error" : "warn"](formatProblem(problem));
-    }
-    if (plan === undefined || problems.some(({ severity }) => severity === "error")) {
-      loads.refused.add();
-      return false;
-    }
-    live.apply(next);
-    snapshot = buildSnapshot({
-      plan,
-      live,
-      observing,
-      forward: ({ upstream }) => forwarder.handler(upstream),
-    });
-    schemaKnown = true;
-    current = next;
-    loads.ok.add();
-    logger.info("serving", { methods: plan.methods.length, routes: plan.entries.length });
-    return true;
-  };
-
-  const watch = (next: Config, onChange: (outcome: CompileOutcome) => void): SchemaWatcher =>
-    new SchemaWatcher({
-      sources: next.schema,
-      reflect: (upstream) => (path, requests) => live.upstream(upstream).channel.stream(path, requests),
-      reflectionIntervalMs: reflectionMs,
-      onChange,
-    });
-  const onSchema = (outcome: CompileOutcome): void => {
-    lastOutcome = outcome;
-    swap(current, outcome);
-  };
-  const unreadable = unreadableFiles(config);
-  if (unreadable.length > 0) {
-    throw new StartError("the configuration names files that cannot be read", { problems: unreadable });
-  }
-  live.apply(config);
-  let watcher = watch(config, onSchema);
-  let lastOutcome = await watcher.start();
-  const release = async (): Promise<void> => {
-    await watcher.close();
-    await live.close(0);
-    forwarder.close();
-  };
-  if (!swap(config, lastOutcome)) {
-    // An upstream that is asked for its schema may come later; files that are wrong are wrong now.
-    const waits = lastOutcome.schema === undefined && config.schema.some(({ kind }) => kind === "reflection");
-    if (!waits) {
-      await release();
-      throw new StartError("the schema and the configuration do not fit", { problems });
-    }
-    // Until then there is nothing to serve but what every schema has, which is no method.
-    const nothing = await loadSchema([], undefined);
-    if (nothing.schema === undefined) throw new StartError("the bundled schema is broken", nothing);
-    const plan = planGateway(config, nothing.schema);
-    snapshot = buildSnapshot({
-      plan,
-      live,
-      observing,
-      forward: ({ upstream }) => forwarder.handler(upstream),
-    });
-  }
-
-  const routes = () => (snapshot as Snapshot).routes;
-  const trusts = trustedPeers(config.listen.trustProxies, config.listen.forwardedBy);
-  const webSockets = new WebSocketFront({
-    routes,
-    trusts,
-    logger,
-    settings: webSocketSettings(config.listen),
-    passThrough: readPassThroughUpgrade,
-  });
-  const protocols = [
-    grpcProtocol,
-    grpcWebProtocol,
-    connectStreamProtocol,
-    connectUnaryProtocol,
-    createRestProtocol({ read: readPassThrough }),
-  ];
-  const serve = createServe({ routes, protocols, trusts, logger });
-  const events = {
-    exchange: serve,
-    upgrade: (upgrade: Parameters<WebSocketFront["upgrade"]>[0]) => webSockets.upgrade(upgrade),
-    abused: createAbuseReports(meter, logger),
-  };
-
-  const notReady = (): string[] => {
-    const reasons: string[] = [];
-    if (draining) reasons.push("draining");
-    if (!schemaKnown) reasons.push("the schema has not been loaded");
-    const denies = [...current.limits.values()].some(({ onStoreDown }) => onStoreDown === "deny");
-    if (denies && live.withoutStore) reasons.push("the shared store has not been reached");
-    if (current.authStartup.withoutKeys === "unready")
-      for (const name of live.providers.withoutKeys) reasons.push(`the keys of ${name} have not been loaded`);
-    return reasons;
-  };
-  const reload = async (next: Config): Promise<readonly Problem[]> => {
-    const unreadable = unreadableFiles(next);
-    if (unreadable.length > 0) return unreadable;
-    const sourcesChanged = JSON.stringify(next.schema) !== JSON.stringify(current.schema);
-    if (JSON.stringify([next.listen, next.admin]) !== JSON.stringify([current.listen, current.admin])) {
-      logger.warn("listen and admin are read at the start alone: restart to change them");
-    }
-    if (!sourcesChanged) {
-      swap(next, lastOutcome);
-      return problems.filter(({ severity }) => severity === "error");
-    }
-    const other = watch(next, onSchema);
-    const outcome = await other.start();
-    if (!swap(next, outcome)) {
-      await other.close();
-      return problems.filter(({ severity }) => severity === "error");
-    }
-    lastOutcome = outcome;
-    await watcher.close();
-    watcher = other;
-    return [];
-  };
-
-  let listeners: Awaited<ReturnType<typeof openListeners>> | undefined;
+  const counts = new OwnCounts(meter);
+  const serving = await startServing(config, { stateDir, sink, logger, meter, counts });
+  let admin: Awaited<ReturnType<typeof openAdmin>>;
   try {
-    // Who comes before the keys are there would be turned away.
-    if (config.authStartup.wait > 0) await live.providers.keysKnown(config.authStartup.wait);
-    listeners = await openListeners(config, options.stateDir, events, { logger, meter });
-    const opened = listeners;
-    observeGateway(meter, live, { connections: opened.connections, webSockets: () => webSockets.open });
-    const admin = await startAdmin({
-      host: config.admin.host,
-      port: config.admin.port,
-      token: config.admin.auth?.token.reveal(),
-      meter,
-      notReady,
-      views: {
-        routes: () => routeViews((snapshot as Snapshot).plan),
-        upstreams: () => upstreamViews(live),
-        keys: () => live.providers.apiKeys,
-        config: () => configView(current),
-        schema: () => schemaView(snapshot?.plan, problems),
-      },
+    admin = await openAdmin(config, {
+      metrics: () => meter.expose(),
+      notReady: () => serving.notReady(),
+      views: serving.views,
       actions: {
-        reload: async () => {
-          const refused = (await options.onReload?.()) ?? [];
-          if (refused.length === 0) await watcher.refresh();
-          const found = refused.length === 0 ? problems : refused;
-          return { done: !found.some(({ severity }) => severity === "error"), shown: { problems: found } };
-        },
+        reload: async () => reloaded((await options.onReload?.()) ?? [], () => serving.refresh()),
         drain: async () => {
           options.onDrain?.();
           return { done: true, shown: { status: "draining" } };
         },
       },
-    }).catch((cause) => {
-      throw portError("admin", config.admin.host, config.admin.port, cause);
     });
-    return {
-      httpsPort: opened.httpsPort,
-      httpPort: opened.httpPort,
-      adminPort: admin.port,
-      caPath: opened.caPath,
-      get snapshot() {
-        return snapshot as Snapshot;
-      },
-      reload,
-      async close(graceMs) {
-        draining = true;
-        await Promise.all([opened.drain(graceMs), webSockets.drain(Math.min(graceMs, 2000))]);
-        await admin.close();
-        await release();
-      },
-    };
   } catch (error) {
-    await listeners?.drain(0);
-    await webSockets.drain(0);
-    await release();
+    await serving.close(0);
     throw error;
   }
+  return {
+    httpsPort: serving.httpsPort,
+    httpPort: serving.httpPort,
+    adminPort: admin.port,
+    caPath: serving.caPath,
+    get snapshot() {
+      return serving.snapshot;
+    },
+    async reload(next) {
+      const fixed = [config.listen, config.admin, config.workers];
+      if (JSON.stringify([next.listen, next.admin, next.workers]) !== JSON.stringify(fixed))
+        logger.warn("listen, admin and workers are read at the start alone: restart to change them");
+      return serving.reload(next);
+    },
+    async close(graceMs) {
+      await serving.close(graceMs);
+      await admin.close();
+    },
+  };
 }

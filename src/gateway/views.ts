@@ -1,5 +1,6 @@
 import type { Config } from "#config";
 import type { Problem } from "#schema";
+import type { EndpointStatus } from "#upstream";
 import type { Occupancy } from "./counts.ts";
 import type { LiveState } from "./live-state.ts";
 import type { Access, Plan } from "./plan.ts";
@@ -46,8 +47,13 @@ function describeAccess(access: Access): string {
   return `${access.providers.join(" or ")}${access.optional ? " or anybody" : ""}${scopes}`;
 }
 
-/** The endpoints of each upstream, and whether calls may go there. */
-export function upstreamViews(live: LiveState): unknown {
+/** An upstream as it is now: its endpoints, and whether calls may go there; how full it is where that is bounded. */
+export interface UpstreamView extends Partial<Occupancy> {
+  readonly name: string;
+  readonly endpoints: readonly EndpointStatus[];
+}
+
+export function upstreamViews(live: LiveState): UpstreamView[] {
   const occupancy = live.counts.occupancy();
   return [...live.upstreams].map(([name, { channel }]) => ({
     name,
@@ -56,7 +62,8 @@ export function upstreamViews(live: LiveState): unknown {
   }));
 }
 
-function occupied(occupancy: Occupancy | undefined): Partial<Occupancy> {
+/** What a view says of how full an upstream is. */
+export function occupied(occupancy: Occupancy | undefined): Partial<Occupancy> {
   return occupancy === undefined ? {} : { inFlight: occupancy.inFlight, queued: occupancy.queued };
 }
 

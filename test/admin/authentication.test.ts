@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import http from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Admin, startAdmin } from "#admin";
-import { createPrometheusMeter } from "#telemetry";
 
 const token = "correct-horse-battery";
 const hash = createHash("sha256").update(token).digest("hex");
@@ -15,7 +14,7 @@ beforeAll(async () => {
       host: "127.0.0.1",
       port: 0,
       token: configured,
-      meter: createPrometheusMeter(),
+      metrics: () => "",
       notReady: () => ["the keys of main have not been loaded"],
       views: { shown: () => ({ shown: "to those who may see it" }) },
       actions: {

@@ -19,7 +19,7 @@ beforeAll(async () => {
   admin = await startAdmin({
     host: "127.0.0.1",
     port: 0,
-    meter,
+    metrics: () => meter.expose(),
     notReady: () => reasons,
     views: {
       numbers: () => ({ big: 2n ** 60n, map: new Map([["a", { b: 1 }]]) }),
@@ -198,7 +198,7 @@ test("answers are never kept by anybody", async () => {
 });
 
 test("a port that is taken is an error, and closing frees it, whoever is still connected or waits", async () => {
-  const options = { host: "127.0.0.1", meter, notReady: () => [], views: {}, actions: {} };
+  const options = { host: "127.0.0.1", metrics: () => "", notReady: () => [], views: {}, actions: {} };
   await expect(startAdmin({ ...options, port: admin.port })).rejects.toMatchObject({ code: "EADDRINUSE" });
   let hangs: () => void = () => {};
   const hung = new Promise<void>((resolve) => {
