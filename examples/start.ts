@@ -1,7 +1,7 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { loadConfig } from "#config";
-import { type Gateway, StartError, startGateway } from "#gateway";
+import { type SoleGateway, StartError, startGateway } from "#gateway";
 import { formatProblem } from "#schema";
 import { batchedLines } from "#telemetry";
 import { packageRoot } from "./shop/package-root.ts";
@@ -20,7 +20,7 @@ const graceMs = 5000;
 interface Running {
   readonly shop: Shop;
   readonly web: ExampleWeb;
-  readonly gateway: Gateway;
+  readonly gateway: SoleGateway;
   readonly token: string;
 }
 

@@ -1,3 +1,4 @@
+import { primaryLink } from "#workers";
 import { runCommand } from "./cli/index.ts";
 
 process.exitCode = await runCommand(process.argv.slice(2), {
@@ -12,5 +13,6 @@ process.exitCode = await runCommand(process.argv.slice(2), {
       for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, listener);
     };
   },
+  primary: primaryLink(),
   exit: (code) => process.exit(code),
 });

@@ -9,6 +9,7 @@ import { routesCommand } from "./routes.ts";
 import { serveCommand } from "./serve.ts";
 import { type Command, type ExitCode, type Terminal, UsageError } from "./terminal.ts";
 import { upCommand } from "./up.ts";
+import { runAsWorker } from "./worker.ts";
 
 const commands: Readonly<Record<string, Command>> = {
   up: upCommand,
@@ -39,6 +40,7 @@ export async function runCommand(argv: readonly string[], terminal: Terminal): P
     terminal.stdout.write(`${version()}\n`);
     return 0;
   }
+  if (name === "worker") return runAsWorker(terminal);
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (command === undefined) {
     const meant = didYouMean(name, Object.keys(commands));

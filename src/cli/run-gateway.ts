@@ -1,7 +1,9 @@
 import path from "node:path";
-import type { Config } from "#config";
-import { type Gateway, StartError, startGateway } from "#gateway";
+import type { Config, ConfigSource } from "#config";
+import { type Gateway, type GatewayOptions, StartError, startGateway } from "#gateway";
 import { formatProblem, type Problem } from "#schema";
+import { batchedLines } from "#telemetry";
+import { startWorkers, workerCount } from "#workers";
 import type { ExitCode, Terminal } from "./terminal.ts";
 
 /** Where the gateway keeps what it makes for itself, such as a local CA. */
@@ -9,6 +11,8 @@ export const stateFolder = ".dragoman";
 
 export interface RunOptions {
   readonly config: Config;
+  /** What it was read from. */
+  readonly source: ConfigSource;
   readonly terminal: Terminal;
   /** Called when it serves; what it returns is called when it stops. */
   readonly onStarted: (gateway: Gateway) => () => void;
@@ -17,7 +21,13 @@ export interface RunOptions {
 }
 
 /** Runs a gateway until a signal asks it to end, then drains it; a second signal ends it at once. */
-export async function runGateway({ config, terminal, onStarted, onReload }: RunOptions): Promise<ExitCode> {
+export async function runGateway({
+  config,
+  source,
+  terminal,
+  onStarted,
+  onReload,
+}: RunOptions): Promise<ExitCode> {
   let drain: () => void = () => {};
   const asked = new Promise<void>((resolve) => {
     drain = resolve;
@@ -30,12 +40,16 @@ export async function runGateway({ config, terminal, onStarted, onReload }: RunO
   });
   let gateway: Gateway;
   try {
-    gateway = await startGateway(config, {
+    const options: GatewayOptions = {
       stateDir: path.resolve(terminal.cwd, stateFolder),
-      sink: { write: (line) => void terminal.stderr.write(line) },
+      sink: batchedLines(terminal.stderr),
       ...(onReload === undefined ? {} : { onReload: () => onReload(gateway) }),
       onDrain: drain,
-    });
+    };
+    gateway =
+      workerCount(config) === 1
+        ? await startGateway(config, options)
+        : await startWorkers(config, source, options);
   } catch (error) {
     stopListening();
     if (!(error instanceof StartError)) throw error;
@@ -58,7 +72,7 @@ function describe(gateway: Gateway, cwd: string): string {
   lines.push(`admin  http://127.0.0.1:${gateway.adminPort}`);
   if (gateway.caPath !== undefined)
     lines.push(`ca     ${path.relative(cwd, gateway.caPath)}  (for curl --cacert)`);
-  const { plan } = gateway.snapshot;
-  lines.push(`serves ${plan.methods.length} methods by ${plan.entries.length} routes`);
+  const { methods, routes } = gateway.serves;
+  lines.push(`serves ${methods} methods by ${routes} routes`);
   return `${lines.join("\n")}\n`;
 }

@@ -33,6 +33,7 @@ Edits of the file are applied live; a bad one is refused whole. SIGTERM drains, 
     };
     return runGateway({
       config: loaded.config,
+      source: loaded.source,
       terminal,
       onReload: apply,
       onStarted(gateway) {
@@ -47,7 +48,8 @@ Edits of the file are applied live; a bad one is refused whole. SIGTERM drains, 
 /** Applies the file as it is now, or says why not. */
 async function reload(file: string, gateway: Gateway, terminal: Terminal): Promise<readonly Problem[]> {
   const loaded = loadConfig({ file, env: terminal.env });
-  const problems = loaded.config === undefined ? loaded.problems : await gateway.reload(loaded.config);
+  const problems =
+    loaded.config === undefined ? loaded.problems : await gateway.reload(loaded.config, loaded.source);
   const now = new Date().toISOString();
   const record =
     problems.length === 0

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from "node:stream";
+import type { PrimaryLink } from "#workers";
 
 /** What a command has of the world. */
 export interface Terminal {
@@ -8,7 +9,9 @@ export interface Terminal {
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** Hears the signals that ask the process to end; returns how to stop listening. */
-  onSignal(listener: () => void): () => void;
+  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** The way to the process that started this one as a worker; undefined for any other. */
+  readonly primary: PrimaryLink | undefined;
   /** Ends the process at once, whatever still runs. */
   exit(code: number): void;
 }

@@ -66,6 +66,6 @@ of .proto files, from a descriptor set, or else from the server reflection of th
       }
       terminal.stderr.write(`wrote ${values.save}\n`);
     }
-    return runGateway({ config: loaded.config, terminal, onStarted: () => () => {} });
+    return runGateway({ config: loaded.config, source: loaded.source, terminal, onStarted: () => () => {} });
   },
 };

@@ -12,7 +12,7 @@ export type { ExternalConfig } from "./external-schema.ts";
 export type { HttpBinding, HttpRuleConfig } from "./http-schema.ts";
 export { configJsonSchema } from "./json-schema.ts";
 export { type BurstRate, type LimitConfig, namesCaller, type TierConfig } from "./limits-schema.ts";
-export { type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
+export { type ConfigSource, type LoadOutcome, loadConfig, type ParseContext, parseConfig } from "./load.ts";
 export type { Problem } from "./problems.ts";
 export { Secret } from "./secret.ts";
 export { routeOfMethod } from "./selector.ts";

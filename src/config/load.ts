@@ -9,8 +9,15 @@ import { resolveReferences } from "./references.ts";
 import { configSchema } from "./schema.ts";
 import { didYouMean } from "./suggestion.ts";
 
+/** A configuration as it was written. */
+export interface ConfigSource {
+  readonly text: string;
+  /** For messages, and what relative paths start from. */
+  readonly file: string;
+}
+
 export type LoadOutcome =
-  | { readonly config: Config; readonly problems: readonly Problem[] }
+  | { readonly config: Config; readonly source: ConfigSource; readonly problems: readonly Problem[] }
   | { readonly config: undefined; readonly problems: readonly Problem[] };
 
 export interface ParseContext {
@@ -90,7 +97,9 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
     rulePlace: (index) => ({ file, ...at(place(["http", "rules", index]) ?? 0) }),
   });
   for (const { message, path: parts } of checkReferences(config)) report(message, place(parts));
-  return problems.length > 0 ? { config: undefined, problems: sorted(problems) } : { config, problems: [] };
+  return problems.length > 0
+    ? { config: undefined, problems: sorted(problems) }
+    : { config, source: { text, file }, problems: [] };
 }
 
 /** Whether a value stands in the file as it is, in one line, and how many quotes come before it. */

@@ -1,9 +1,9 @@
-import type { Config } from "#config";
+import type { Config, ConfigSource } from "#config";
 import type { Problem } from "#schema";
 import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
 import { openAdmin, reloaded } from "./admin.ts";
 import { OwnCounts } from "./counts.ts";
-import { startServing } from "./serving.ts";
+import { type Served, startServing } from "./serving.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export interface GatewayOptions {
@@ -22,16 +22,26 @@ export interface Gateway {
   readonly httpPort: number | undefined;
   readonly adminPort: number;
   readonly caPath: string | undefined;
-  /** What is served now. */
-  readonly snapshot: Snapshot;
-  /** Takes a new configuration, whole or not at all; resolves to the problems that speak against it. */
-  reload(config: Config): Promise<readonly Problem[]>;
+  /** How much is served now. */
+  readonly serves: Served;
+  /**
+   * Takes a new configuration, whole or not at all; resolves to the problems that speak against it.
+   *
+   * @param source what the configuration was read from
+   */
+  reload(config: Config, source: ConfigSource): Promise<readonly Problem[]>;
   /** Stops accepting, lets what runs end, and closes everything. A second call cuts what is left short. */
   close(graceMs: number): Promise<void>;
 }
 
+/** A gateway of one process. */
+export interface SoleGateway extends Gateway {
+  readonly snapshot: Snapshot;
+  reload(config: Config): Promise<readonly Problem[]>;
+}
+
 /** Starts a gateway of one process. @throws StartError */
-export async function startGateway(config: Config, options: GatewayOptions): Promise<Gateway> {
+export async function startGateway(config: Config, options: GatewayOptions): Promise<SoleGateway> {
   const { stateDir, sink } = options;
   const logger = createLogger(sink, config.telemetry.log);
   const meter = createPrometheusMeter();
@@ -60,6 +70,9 @@ export async function startGateway(config: Config, options: GatewayOptions): Pro
     httpPort: serving.httpPort,
     adminPort: admin.port,
     caPath: serving.caPath,
+    get serves() {
+      return serving.serves;
+    },
     get snapshot() {
       return serving.snapshot;
     },

@@ -26,6 +26,11 @@ export function observeGateway(
   );
   meter.observedGauge("dragoman_connections", "Connections of clients.", () => [[{}, counts.connections()]]);
   meter.observedGauge("dragoman_websockets", "WebSockets that are open.", () => [[{}, counts.webSockets()]]);
+  observeProcess(meter);
+}
+
+/** Shows what this process takes of the machine. */
+export function observeProcess(meter: Meter): void {
   meter.observedGauge("process_resident_memory_bytes", "Memory of the process.", () => [
     [{}, process.memoryUsage.rss()],
   ]);

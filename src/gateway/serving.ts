@@ -1,4 +1,5 @@
 import type { Config } from "#config";
+import type { ApiKeyView } from "#filter/authn";
 import {
   connectStreamProtocol,
   connectUnaryProtocol,
@@ -40,10 +41,16 @@ export interface ServingOptions {
 export type Views = {
   readonly routes: () => unknown;
   readonly upstreams: () => UpstreamView[];
-  readonly keys: () => unknown;
+  readonly keys: () => readonly ApiKeyView[];
   readonly config: () => unknown;
   readonly schema: () => unknown;
 };
+
+/** How much is served. */
+export interface Served {
+  readonly methods: number;
+  readonly routes: number;
+}
 
 /** A gateway but for its admin: what one process serves. */
 export interface Serving {
@@ -52,6 +59,8 @@ export interface Serving {
   readonly caPath: string | undefined;
   /** What is served now. */
   readonly snapshot: Snapshot;
+  /** How much that is. */
+  readonly serves: Served;
   readonly views: Views;
   /** Why calls should not come here; empty when they may. */
   notReady(): string[];
@@ -219,6 +228,10 @@ export async function startServing(config: Config, options: ServingOptions): Pro
       caPath: opened.caPath,
       get snapshot() {
         return snapshot as Snapshot;
+      },
+      get serves() {
+        const { methods, entries } = (snapshot as Snapshot).plan;
+        return { methods: methods.length, routes: entries.length };
       },
       views: {
         routes: () => routeViews((snapshot as Snapshot).plan),

@@ -22,8 +22,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   frontend: ["rpc", "schema", "codec", "route", "transcode", "telemetry", "http2"],
   admin: ["telemetry", "rpc"],
   gateway: ["*"],
-  cli: ["config", "gateway", "schema", "openapi"],
-  "": ["cli", "config", "gateway", "schema", "openapi"],
+  workers: ["*"],
+  cli: ["config", "gateway", "workers", "schema", "telemetry", "openapi"],
+  "": ["cli", "config", "workers", "gateway", "schema", "openapi"],
 };
 
 interface Import {

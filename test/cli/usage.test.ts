@@ -82,6 +82,7 @@ test.each(wrong)("wrong usage: %j", async (args, message) => {
     stdout: sink("stdout"),
     stderr: sink("stderr"),
     onSignal: () => () => {},
+    primary: undefined,
     exit: () => {},
   });
   expect(output.stderr).toMatch(message);

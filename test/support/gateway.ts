@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { stringify } from "yaml";
 import { parseConfig } from "#config";
-import { type Gateway, startGateway } from "#gateway";
+import { type SoleGateway, startGateway } from "#gateway";
 import { formatProblem } from "#schema";
 import { withEngines } from "./engines.ts";
 import { connectHttp2, type Http2Client } from "./http2-client.ts";
@@ -10,7 +10,7 @@ import { type TempFolder, tempFolder } from "./temp-folder.ts";
 
 /** A whole gateway in this process, over real sockets, from a configuration as a user writes it. */
 export interface TestGateway extends AsyncDisposable {
-  readonly gateway: Gateway;
+  readonly gateway: SoleGateway;
   readonly folder: TempFolder;
   readonly url: string;
   readonly admin: string;

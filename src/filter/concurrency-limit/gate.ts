@@ -70,7 +70,7 @@ export class Gate implements ConcurrencyGate {
       this.#inside++;
       return undefined;
     }
-    if (this.queued >= this.#options.queue && !this.#displace(priority)) return Promise.reject(full());
+    if (this.queued >= this.#options.queue && !this.#displace(priority)) return Promise.reject(placesFull());
     const queue = this.#waiting[priority];
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -120,14 +120,15 @@ export class Gate implements ConcurrencyGate {
       const newest = [...queue].at(-1);
       if (newest === undefined) continue;
       queue.delete(newest);
-      newest.refuse(full());
+      newest.refuse(placesFull());
       return true;
     }
     return false;
   }
 }
 
-function full(): RpcError {
+/** Why a call that finds neither a place nor one to wait at is refused. */
+export function placesFull(): RpcError {
   return new RpcError(Code.UNAVAILABLE, "too many calls are under way", {
     reason: "concurrency_limited",
     retryAfter: 1,
