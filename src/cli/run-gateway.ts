@@ -53,6 +53,8 @@ export async function runGateway({
   } catch (error) {
     stopListening();
     if (!(error instanceof StartError)) throw error;
+    // What was logged before stands before.
+    await new Promise((resolve) => setImmediate(resolve));
     const lines = [error.message, ...error.problems.map(formatProblem)];
     terminal.stderr.write(`${lines.join("\n")}\n`);
     return 1;

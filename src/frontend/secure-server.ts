@@ -22,6 +22,8 @@ const handshakeMs = 10_000;
 /** What a handshake has come to. */
 export interface Secured {
   readonly socket: TLSSocket;
+  /** The socket that was accepted. */
+  readonly below: Socket;
   readonly isHttp2: boolean;
   readonly peer: Peer;
   readonly covers?: (authority: string) => boolean;
@@ -38,7 +40,7 @@ export function createSecureServer(
   const { clientCertificates } = options;
   const fail = options.onFailure ?? (() => {});
   /** By both ends of the socket, which is all that a secured one shares with the one below it. */
-  const peers = new Map<string, Peer>();
+  const accepted = new Map<string, { readonly peer: Peer; readonly below: Socket }>();
   const server = tls.createServer(
     {
       handshakeTimeout: handshakeMs,
@@ -50,11 +52,12 @@ export function createSecureServer(
       rejectUnauthorized: false,
     },
     (socket: TLSSocket) => {
-      const peer = peers.get(endsOf(socket));
-      if (peer === undefined) {
+      const found = accepted.get(endsOf(socket));
+      if (found === undefined) {
         socket.destroy();
         return;
       }
+      const { peer, below } = found;
       const identity =
         clientCertificates === undefined ? undefined : clientIdentity(socket, clientCertificates);
       if (identity === "refused") {
@@ -68,6 +71,7 @@ export function createSecureServer(
       const covers = isUnknown ? undefined : options.covers;
       serve({
         socket,
+        below,
         isHttp2: socket.alpnProtocol === "h2",
         ...(covers === undefined
           ? {}
@@ -92,8 +96,8 @@ export function createSecureServer(
   });
   return (socket, peer) => {
     const ends = endsOf(socket);
-    peers.set(ends, peer);
-    socket.once("close", () => peers.delete(ends));
+    accepted.set(ends, { peer, below: socket });
+    socket.once("close", () => accepted.delete(ends));
     server.emit("connection", socket);
   };
 }

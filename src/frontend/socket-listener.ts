@@ -29,6 +29,9 @@ export interface Engines {
   readonly http2: CreateEngine;
 }
 
+/** Milliseconds that connections which have just come have to say what they want when the listener is to end. */
+const greetingMs = 1000;
+
 const unknownPeer: Peer = { address: "0.0.0.0", port: 0 };
 
 /**
@@ -39,6 +42,9 @@ export function createListener(options: ListenerOptions, engines: Engines): List
   const { limits, events, answerFields = [] } = options;
   const trusts = options.trusts ?? (() => false);
   const sockets = new Set<Socket>();
+  /** Those of which it is not known yet which version they speak. */
+  const greeting = new Set<Socket>();
+  let onGreeted: (() => void) | undefined;
   let active = 0;
   let onIdle: (() => void) | undefined;
 
@@ -61,18 +67,22 @@ export function createListener(options: ListenerOptions, engines: Engines): List
     const checks = covers !== undefined && !trusted;
     (isHttp2 ? http2 : http1).serve({ ...rest, trusted, ...(checks ? { covers } : {}) });
   };
+  const greeted = (socket: Socket, serve: () => void): void => {
+    serve();
+    if (greeting.delete(socket) && greeting.size === 0) onGreeted?.();
+  };
   const secure =
     options.secure === undefined
       ? undefined
-      : createSecureServer(options.secure, ({ isHttp2, ...secured }) =>
-          serveSocket(isHttp2, { scheme: "https", ...secured }),
+      : createSecureServer(options.secure, ({ isHttp2, below, ...secured }) =>
+          greeted(below, () => serveSocket(isHttp2, { scheme: "https", ...secured })),
         );
   const begin = (socket: Socket, peer: Peer): void => {
     if (options.admits?.(peer.address) === false) socket.destroy();
     else if (secure !== undefined) secure(socket, peer);
     else {
       sniffVersion(socket, limits.headMs, (_socket, isHttp2) =>
-        serveSocket(isHttp2, { socket, scheme: "http", peer }),
+        greeted(socket, () => serveSocket(isHttp2, { socket, scheme: "http", peer })),
       );
       // Whoever read what came before has stopped it.
       socket.resume();
@@ -81,7 +91,11 @@ export function createListener(options: ListenerOptions, engines: Engines): List
 
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    greeting.add(socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      greeted(socket, () => {});
+    });
     // A peer that resets while nothing reads the socket yet is no error of ours.
     socket.on("error", () => {});
     const peer = peerOf(socket);
@@ -111,6 +125,15 @@ export function createListener(options: ListenerOptions, engines: Engines): List
       let timer: NodeJS.Timeout | undefined;
       const grace = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, graceMs);
+      });
+      // A request may come with what ends the greeting.
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, Math.min(greetingMs, graceMs));
+        onGreeted = () => {
+          clearTimeout(late);
+          resolve();
+        };
+        if (greeting.size === 0) onGreeted();
       });
       // What clients have sent before they heard of the end is still to be served: silence means nothing before that.
       await Promise.race([Promise.all(both.map((engine) => engine.announceEnd())), grace]);

@@ -104,12 +104,17 @@ export class WorkerPool {
     return mergeSamples([...present.map(({ lastSamples }) => lastSamples), this.#past]);
   }
 
-  /** Has all workers take a configuration, when the first has; resolves to what speaks against it. */
-  async reload(source: ConfigSource, count: number): Promise<readonly Problem[]> {
+  /**
+   * Has all workers take a configuration, when the first has; resolves to what speaks against it.
+   *
+   * @param onTaken called when the first has taken it
+   */
+  async reload(source: ConfigSource, count: number, onTaken: () => void): Promise<readonly Problem[]> {
     const question = { name: "reload", source } as const;
     const [first, ...others] = this.#inOrder();
     const problems = (await first?.ask(question)) ?? [];
     if (problems.length > 0) return problems;
+    onTaken();
     this.#source = source;
     await Promise.allSettled(
       others.map(async (member) => {
@@ -124,12 +129,15 @@ export class WorkerPool {
   }
 
   /** Replaces every worker by one that starts with a configuration, one after the other; nothing is refused meanwhile. */
-  async restart(source: ConfigSource, count: number): Promise<readonly Problem[]> {
+  async restart(source: ConfigSource, count: number, onTaken: () => void): Promise<readonly Problem[]> {
     const before = this.#source;
+    let taken = before;
     this.#source = source;
     for (const [number, member] of [...this.#serving].sort(([a], [b]) => a - b)) {
       try {
         await this.#start(number);
+        if (this.#source !== taken) onTaken();
+        taken = source;
         this.#leave(member);
       } catch (error) {
         if (!(error instanceof StartError)) throw error;

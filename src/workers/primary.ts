@@ -41,10 +41,8 @@ export async function startWorkers(
   });
   const notReady = async (): Promise<string[]> => {
     const reasons = await pool.ask({ name: "notReady" });
-    return [
-      ...(isDraining ? ["draining"] : []),
-      ...(reasons.length === 0 ? ["no worker serves"] : new Set(reasons.flat())),
-    ];
+    const own = isDraining ? ["draining"] : reasons.length === 0 ? ["no worker serves"] : [];
+    return [...new Set([...own, ...reasons.flat()])];
   };
   const first = async (name: "routes" | "schema"): Promise<unknown> => (await pool.ask({ name }))[0];
   const refresh = async (): Promise<readonly Problem[]> => (await pool.ask({ name: "refresh" }))[0] ?? [];
@@ -85,17 +83,11 @@ export async function startWorkers(
     async reload(next, from) {
       if (JSON.stringify(next.admin) !== JSON.stringify(config.admin))
         logger.warn("admin is read at the start alone: restart to change it");
-      const before = current;
-      // The places and limits that workers ask for have to be there first.
-      counts.apply(next);
-      current = next;
-      const listensAnew = JSON.stringify(next.listen) !== JSON.stringify(before.listen);
-      const problems = await pool[listensAnew ? "restart" : "reload"](from, workerCount(next));
-      if (problems.length > 0) {
-        current = before;
-        counts.apply(before);
-      }
-      return problems;
+      const listensAnew = JSON.stringify(next.listen) !== JSON.stringify(current.listen);
+      return pool[listensAnew ? "restart" : "reload"](from, workerCount(next), () => {
+        counts.apply(next);
+        current = next;
+      });
     },
     async close(graceMs) {
       isDraining = true;
