@@ -45,12 +45,22 @@ const noTunnels: Refusal = {
   reason: "method_not_allowed",
 };
 
+/** Milliseconds that a connection without any request has for its first when the listener is to end. */
+const freshMs = 500;
+
 /** http/1.1 by a node:http server that never listens by itself. */
 export function createHttp1Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
   const connections = new WeakMap<Duplex, Connection>();
+  /** Those that have not asked for anything yet. */
+  const fresh = new Set<Duplex>();
+  let onNoneFresh: (() => void) | undefined;
   let ending = false;
 
+  const asked = (socket: Duplex): void => {
+    if (fresh.delete(socket) && fresh.size === 0) onNoneFresh?.();
+  };
   const connectionOf = (socket: Duplex): Connection => {
+    asked(socket);
     const connection = connections.get(socket);
     if (connection === undefined) throw new Error("a socket that was not handed over");
     return connection;
@@ -145,13 +155,25 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
 
   return {
     serve(connection) {
-      connections.set(connection.socket, connection);
-      server.emit("connection", connection.socket);
+      const { socket } = connection;
+      connections.set(socket, connection);
+      fresh.add(socket);
+      socket.once("close", () => asked(socket));
+      server.emit("connection", socket);
       // What was put back waits for the socket to flow.
-      connection.socket.resume();
+      socket.resume();
     },
     async announceEnd() {
       ending = true;
+      // Who has just come is about to ask.
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, freshMs);
+        onNoneFresh = () => {
+          clearTimeout(late);
+          resolve();
+        };
+        if (fresh.size === 0) onNoneFresh();
+      });
       server.closeIdleConnections();
     },
     async end() {
