@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import { pinSelf, startMeasured } from "../load/processes.ts";
 import { makeToken, startGateway } from "./gateways.ts";
 import { drive, type Figures, type Load, pace } from "./h2load.ts";
-import { installed, type Subject, startNghttpx, startNginx } from "./proxies.ts";
+import { idleBytes } from "./idle.ts";
+import { installed, type Subject, startBareTls, startNghttpx, startNginx } from "./proxies.ts";
 
 const usage = `npm run bench:edge -- [--seconds N] [--rounds N] [--only TEXT]
 
@@ -62,6 +63,19 @@ async function compare({ name, runs }: Scenario, seconds: number, rounds: number
   }
 }
 
+/** Idle connections, as many as a limit of 20,000 open files lets both ends have. */
+const idle = 10_000;
+
+async function compareIdle(subjects: readonly (() => Promise<Subject>)[]): Promise<void> {
+  process.stdout.write("\n| idle connections | server | KiB each |\n| --- | --- | --- |\n");
+  for (const startSubject of subjects) {
+    const subject = await startSubject();
+    const bytes = await idleBytes(subject, idle);
+    await subject.stop();
+    row([String(idle), subject.label, (bytes / 1024).toFixed(1)]);
+  }
+}
+
 async function halfLoad(subject: Subject, folder: string, seconds: number): Promise<void> {
   const load = { ...small, ...many };
   const { perSecond } = await drive(subject, load, 50_000);
@@ -113,6 +127,15 @@ async function main(): Promise<void> {
     const full = await keep(
       startGateway({ ...bare, label: "dragoman, all filters", engine: "dragoman", filters: true }),
     );
+    const processors = `0-${os.cpus().length - 1}`;
+    const two = await keep(
+      startGateway({
+        ...bare,
+        label: "dragoman, two workers",
+        engine: "dragoman",
+        workers: { count: 2, processors },
+      }),
+    );
     const tls = path.join(folder, "dragoman/.dragoman/tls");
     const certificate = { cert: path.join(tls, "localhost.pem"), key: path.join(tls, "localhost.key") };
     const nghttpx = installed("nghttpx") ? [await keep(startNghttpx(folder, certificate, upstream))] : [];
@@ -146,6 +169,14 @@ async function main(): Promise<void> {
           [node, post],
         ],
       },
+      // The driver and the upstream need one of the processors too: more than two show what there is to gain.
+      {
+        name: "two workers, 64 x 1",
+        runs: [
+          [two, small],
+          [own, small],
+        ],
+      },
       { name: "gRPC small, 64 x 1", runs: [[own, grpc], ...forwards(grpc)] },
       { name: "gRPC small, 16 x 16", runs: [[own, dense(grpc)], ...forwards(dense(grpc))] },
     ];
@@ -157,6 +188,15 @@ async function main(): Promise<void> {
     for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
       await compare(scenario, seconds, rounds);
     if (values.only === "") await halfLoad(own, folder, seconds);
+    if ("idle".includes(values.only)) {
+      const gateway = (label: string, engine: "dragoman" | "node") => () =>
+        startGateway({ ...bare, label, engine });
+      await compareIdle([
+        () => startBareTls(folder, certificate),
+        gateway("dragoman, idle", "dragoman"),
+        gateway("node, idle", "node"),
+      ]);
+    }
   } finally {
     for (const each of running.toReversed()) await each.stop();
     await rm(folder, { recursive: true, force: true });

@@ -105,6 +105,22 @@ export interface Certificate {
   readonly key: string;
 }
 
+/** A server of Node's own `tls` that speaks no protocol. */
+export function startBareTls(folder: string, certificate: Certificate): Promise<Subject> {
+  return start({
+    label: "TLS alone",
+    folder,
+    processor: "0",
+    command: [
+      process.execPath,
+      path.join(import.meta.dirname, "bare-tls.js"),
+      certificate.cert,
+      certificate.key,
+    ],
+    url: (output) => /https:\/\/\S+/.exec(output)?.[0],
+  });
+}
+
 /** nghttpx, one worker, HTTP/2 on both sides. */
 export function startNghttpx(folder: string, certificate: Certificate, upstream: number): Promise<Subject> {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
