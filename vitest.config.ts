@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   resolve: { conditions: ["dragoman-source"] },
-  ssr: { resolve: { conditions: ["dragoman-source", "node", "import", "default"] } },
+  ssr: { resolve: { conditions: ["dragoman-source", "node"] } },
   test: {
     // Whatever goes over a socket has to be the same whoever's HTTP/2 carries it.
     projects: [

@@ -17,6 +17,18 @@ function asksOnly({ any, scopes, allow, external }: NonNullable<RouteConfig["aut
   return external !== undefined && any === undefined && scopes.length === 0 && allow === undefined;
 }
 
+/** The client of an xDS control plane finds it by the environment (gRFC A27), and nowhere else. */
+export function checkBootstrap(
+  config: Config,
+  env: Readonly<Record<string, string | undefined>>,
+): CheckProblem[] {
+  if (env.GRPC_XDS_BOOTSTRAP !== undefined || env.GRPC_XDS_BOOTSTRAP_CONFIG !== undefined) return [];
+  const message = "an xds:/// target needs GRPC_XDS_BOOTSTRAP, the file that says where the control plane is";
+  return [...config.upstreams.values()]
+    .filter((upstream) => upstream.kind === "grpc" && upstream.target.kind === "xds")
+    .map(({ name }) => ({ message, path: ["upstreams", name] }));
+}
+
 /** Checks that what is named exists, and that what is said fits together. */
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];

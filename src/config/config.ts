@@ -24,7 +24,8 @@ export interface GrpcUpstream {
   readonly name: string;
   readonly target:
     | { readonly kind: "static"; readonly addresses: readonly string[] }
-    | { readonly kind: "dns"; readonly host: string; readonly port: number };
+    | { readonly kind: "dns"; readonly host: string; readonly port: number }
+    | { readonly kind: "xds"; readonly uri: string };
   /** Paths of PEM files; undefined for plaintext. */
   readonly tls:
     | {
@@ -252,7 +253,8 @@ function upstreamOf(
     return {
       kind: "grpc",
       name,
-      target: { kind: "static", addresses: addresses.split(",") },
+      target:
+        scheme === "xds" ? { kind: "xds", uri: value } : { kind: "static", addresses: addresses.split(",") },
       tls: scheme === "grpcs" ? {} : undefined,
       health: {
         enabled: true,
@@ -305,6 +307,7 @@ function targetOf(value: Exclude<ParsedConfig["upstreams"][string], string>): Gr
     const addresses = value.endpoints.map((each) => (typeof each === "string" ? each : each.address));
     return { kind: "static", addresses };
   }
+  if (value.target?.startsWith("xds:") === true) return { kind: "xds", uri: value.target };
   const url = new URL(`http://${(value.target ?? "").slice("dns:///".length)}`);
   return { kind: "dns", host: url.hostname, port: Number(url.port) || 80 };
 }

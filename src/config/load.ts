@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { isMap, isNode, isScalar, LineCounter, type Node, parseDocument, visit, type YAMLMap } from "yaml";
 import type { z } from "zod";
-import { checkReferences } from "./check.ts";
+import { checkBootstrap, checkReferences } from "./check.ts";
 import { type Config, normalizeConfig } from "./config.ts";
 import type { Problem } from "./problems.ts";
 import { resolveReferences } from "./references.ts";
@@ -96,7 +96,9 @@ export function parseConfig(text: string, { file, env }: ParseContext): LoadOutc
     }),
     rulePlace: (index) => ({ file, ...at(place(["http", "rules", index]) ?? 0) }),
   });
-  for (const { message, path: parts } of checkReferences(config)) report(message, place(parts));
+  for (const { message, path: parts } of [...checkReferences(config), ...checkBootstrap(config, env)]) {
+    report(message, place(parts));
+  }
   return problems.length > 0
     ? { config: undefined, problems: sorted(problems) }
     : { config, source: { text, file }, problems: [] };

@@ -122,7 +122,13 @@ const upstreamLong = z
       .optional(),
     target: z
       .string()
-      .regex(/^dns:\/\/\/[\w.-]+:\d{1,5}$/, "expected dns:///host:port")
+      .regex(
+        /^(?:dns:\/\/\/[\w.-]+:\d{1,5}|xds:\/\/[\w.-]*\/[\w.:/~-]+)$/,
+        "expected dns:///host:port or xds:///name",
+      )
+      .describe(
+        "By the DNS, or by an xDS control plane (GRPC_XDS_BOOTSTRAP), which calls go to through grpc-js.",
+      )
       .optional(),
     tls: upstreamTls.optional().describe("Absent: plaintext."),
     balance: z.enum(["round_robin"]).default("round_robin"),
@@ -153,8 +159,8 @@ const upstream = z.union([
   z
     .string()
     .regex(
-      /^(?:grpcs?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}(?:,(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5})*|https?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?\/?)$/,
-      "expected grpc://host:port,host:port or http://host:port",
+      /^(?:grpcs?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5}(?:,(?:[\w.-]+|\[[\da-fA-F:.]+\]):\d{1,5})*|https?:\/\/(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d{1,5})?\/?|xds:\/\/[\w.-]*\/[\w.:/~-]+)$/,
+      "expected grpc://host:port,host:port or xds:///name or http://host:port",
     ),
   upstreamLong,
 ]);

@@ -4,10 +4,12 @@ import type { Logger } from "#telemetry";
 import { joinAddress } from "./address.ts";
 import { Endpoint, type EndpointState } from "./endpoint.ts";
 import { GrpcJsTransport } from "./grpc-js/transport.ts";
+import { XdsTransport } from "./grpc-js/xds-transport.ts";
 import { Http2Transport } from "./http2/transport.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { type Picker, roundRobin } from "./picker.ts";
 import { createResolver, type Lookup, type Resolver } from "./resolver.ts";
+import type { Transport } from "./transport.ts";
 import { abortReason } from "./transport-error.ts";
 
 /** An endpoint as the admin shows it. */
@@ -135,21 +137,27 @@ export class Endpoints {
   }
 
   #create(address: string): Endpoint {
-    const { target, tls, connectTimeoutMs, maxMessageBytes, health } = this.#options;
-    const authority = target.kind === "dns" ? { authority: joinAddress(target.host, target.port) } : {};
-    const onUnreachable = (why: string): void => {
-      this.#logger.warn("an endpoint cannot be reached", { upstream: this.#options.name, address, why });
-    };
-    const options = { address, ...authority, tls, connectTimeoutMs, maxMessageBytes, onUnreachable };
-    const transport =
-      this.#options.transport === "grpc-js" ? new GrpcJsTransport(options) : new Http2Transport(options);
+    const { target, health } = this.#options;
     return new Endpoint({
-      transport,
-      health,
+      transport: this.#transport(address),
+      // The control plane of an xDS target knows which of its endpoints are healthy.
+      health: target.kind === "xds" ? { ...health, enabled: false } : health,
       probes: this.#probes,
       logger: this.#logger,
       onChange: () => this.#changed(),
     });
+  }
+
+  #transport(address: string): Transport {
+    const { target, tls, connectTimeoutMs, maxMessageBytes } = this.#options;
+    const authority = target.kind === "dns" ? { authority: joinAddress(target.host, target.port) } : {};
+    const onUnreachable = (why: string): void => {
+      this.#logger.warn("an endpoint cannot be reached", { upstream: this.#options.name, address, why });
+    };
+    if (target.kind === "xds")
+      return new XdsTransport({ target: address, tls, maxMessageBytes, onUnreachable });
+    const options = { address, ...authority, tls, connectTimeoutMs, maxMessageBytes, onUnreachable };
+    return this.#options.transport === "grpc-js" ? new GrpcJsTransport(options) : new Http2Transport(options);
   }
 
   #changed(): void {

@@ -41,10 +41,12 @@ export interface UpstreamOptions {
   readonly transport: TransportKind;
 }
 
-/** `host:port` of each endpoint, or a name that the DNS knows the addresses of. */
+/** `host:port` of each endpoint, a name that the DNS knows the addresses of, or one that an xDS control plane knows. */
 export type UpstreamTarget =
   | { readonly kind: "static"; readonly addresses: readonly string[] }
-  | { readonly kind: "dns"; readonly host: string; readonly port: number };
+  | { readonly kind: "dns"; readonly host: string; readonly port: number }
+  /** `xds:///name`: carried by grpc-js, whatever the transport. */
+  | { readonly kind: "xds"; readonly uri: string };
 
 export const defaultHealth: HealthOptions = {
   enabled: true,

@@ -26,13 +26,14 @@ export interface ResolverOptions {
 const interval = { steady: 30_000, least: 1000, failed: 2000 };
 
 /**
- * Tells the addresses of a target: at once for a list, and after every look-up that changes them for a name. A look-up
+ * Tells the addresses of a target: at once for a list or an xDS target, and after every look-up that changes them for a name. A look-up
  * that fails or finds nothing leaves those that were known.
  */
 export function createResolver(options: ResolverOptions): Resolver {
   const { target, onAddresses } = options;
   if (target.kind === "dns") return new DnsResolver(target, options);
-  onAddresses([...new Set(target.addresses)]);
+  // What is behind an xDS target is the business of the transport, to which it is one address.
+  onAddresses(target.kind === "xds" ? [target.uri] : [...new Set(target.addresses)]);
   return { refresh() {}, close() {} };
 }
 

@@ -51,7 +51,8 @@ describe("what may be written", () => {
   });
 
   test("upstreams, short and long", () => {
-    const { upstreams } = config(`version: 1
+    const { upstreams } = config(
+      `version: 1
 schema: [{ reflection: a }]
 upstreams:
   a: grpc://h:1,[::1]:2
@@ -60,8 +61,12 @@ upstreams:
   d: { endpoints: [h:1, { address: h:2 }], tls: { ca: ca.pem, serverName: x } }
   e: http://h:3000
   f: https://h
+  g: xds:///orders
+  h: { target: "xds://plane.test/orders/v2", maxInFlight: 10 }
 routes: [{ match: "*", to: a }]
-`);
+`,
+      { GRPC_XDS_BOOTSTRAP: "/etc/xds.json" },
+    );
     expect(upstreams.get("a")).toMatchObject({ target: { addresses: ["h:1", "[::1]:2"] }, tls: undefined });
     expect(upstreams.get("b")).toMatchObject({ tls: {} });
     expect(upstreams.get("c")).toMatchObject({
@@ -76,6 +81,8 @@ routes: [{ match: "*", to: a }]
     });
     expect(upstreams.get("e")).toMatchObject({ kind: "http", host: "h", port: 3000, tls: false });
     expect(upstreams.get("f")).toMatchObject({ kind: "http", port: 443, tls: true });
+    expect(upstreams.get("g")).toMatchObject({ kind: "grpc", target: { kind: "xds", uri: "xds:///orders" } });
+    expect(upstreams.get("h")).toMatchObject({ target: { kind: "xds", uri: "xds://plane.test/orders/v2" } });
   });
 
   test("references, and JSON", () => {
@@ -121,6 +128,13 @@ describe("what is wrong has its place", () => {
       "an unknown key within",
       `${base}listen: { https: { prot: 1 } }\n`,
       ["g.yaml:5:20: error: listen.https.prot: no such key; did you mean port?"],
+    ],
+    [
+      "an xDS target, and nothing that says where its control plane is",
+      base.replace(/upstreams: .*/, "upstreams: { a: xds:///orders }"),
+      [
+        "g.yaml:3:17: error: an xds:/// target needs GRPC_XDS_BOOTSTRAP, the file that says where the control plane is",
+      ],
     ],
     ["a bad duration", `${base}drain: 5\n`, ["g.yaml:5:8: error: drain: expected string"]],
     [

@@ -113,11 +113,20 @@ function targetOf(address: string): string {
 
 function channelOptions({ authority, tls, maxMessageBytes }: ConnectionOptions): ChannelOptions {
   return {
+    ...commonChannelOptions(maxMessageBytes),
     "grpc.use_local_subchannel_pool": 1,
+    "grpc.service_config_disable_resolution": 1,
+    ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
+    ...(tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
+  };
+}
+
+/** What every channel of the gateway has. Retries are the gateway's own. */
+export function commonChannelOptions(maxMessageBytes: number): ChannelOptions {
+  return {
     "grpc.enable_retries": 0,
     // Else a write counts as done before the connection has taken it.
     "grpc.per_rpc_retry_buffer_size": -1,
-    "grpc.service_config_disable_resolution": 1,
     "grpc.max_receive_message_length": maxMessageBytes,
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": keepalive.everyMs,
@@ -125,7 +134,5 @@ function channelOptions({ authority, tls, maxMessageBytes }: ConnectionOptions):
     "grpc.primary_user_agent": "dragoman",
     "grpc.enable_http_proxy": 0,
     "grpc.enable_channelz": 0,
-    ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
-    ...(tls?.serverName === undefined ? {} : { "grpc.ssl_target_name_override": tls.serverName }),
   };
 }
