@@ -94,6 +94,10 @@ const listen = z.strictObject({
       bodyIdle: duration("How long the body of a request may pause.").prefault("60s"),
     })
     .prefault({}),
+  underscores: z
+    .enum(["drop", "reject", "allow"])
+    .default("drop")
+    .describe("Headers with _ in their names, which some servers take for -."),
   websocket: webSocketSchema,
 });
 

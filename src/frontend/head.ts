@@ -2,7 +2,7 @@ import { Code } from "#rpc";
 import type { Connection } from "./engine.ts";
 import type { RequestHead } from "./exchange.ts";
 import { type Fields, field, fieldsSize, fieldValues } from "./fields.ts";
-import type { ListenerLimits } from "./listener.ts";
+import type { ListenerLimits, Underscores } from "./listener.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** A head as it came, names in lower case. */
@@ -73,7 +73,28 @@ export function checkHead(
   if (!raw.target.startsWith("/") && !(raw.target === "*" && raw.method === "OPTIONS")) {
     return malformed("the request target must be a path");
   }
-  return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields: raw.fields };
+  // RFC 9110 7.1: servers that end a path there would serve another one than was looked at.
+  if (raw.target.includes("#")) return malformed("a request target may not have a fragment");
+  const fields = withoutUnderscores(raw.fields, limits.underscores ?? "drop");
+  if (fields === undefined) return malformed("a header name may not have an underscore");
+  return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields };
+}
+
+/**
+ * Many servers take `_` in the name of a header for `-` (RFC 3875 4.1.18), and would believe a caller what is only the
+ * gateway's to say, or read another length than the gateway has read. Undefined for a header that is to be refused.
+ */
+function withoutUnderscores(fields: Fields, rule: Underscores): Fields | undefined {
+  if (rule === "allow") return fields;
+  let kept: string[] | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    if (name.includes("_")) {
+      if (rule === "reject") return undefined;
+      kept ??= fields.slice(0, i);
+    } else kept?.push(name, fields[i + 1] as string);
+  }
+  return kept ?? fields;
 }
 
 export function isRefusal(head: RequestHead | Refusal): head is Refusal {

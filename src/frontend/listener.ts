@@ -15,6 +15,9 @@ export interface ListenerEvents {
   abused?(kind: string, peer: Peer): void;
 }
 
+/** What becomes of headers with `_` in their names. */
+export type Underscores = "drop" | "reject" | "allow";
+
 /** Bounds that a listener enforces by itself, before anybody sees a request. */
 export interface ListenerLimits {
   /** Bytes of the head of a request. */
@@ -29,6 +32,8 @@ export interface ListenerLimits {
   readonly headMs: number;
   /** Milliseconds that a body may pause. */
   readonly bodyIdleMs: number;
+  /** `drop` when absent. */
+  readonly underscores?: Underscores;
 }
 
 /**

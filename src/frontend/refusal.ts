@@ -1,6 +1,6 @@
 import { STATUS_CODES } from "node:http";
-import type { Code, Reason } from "#rpc";
-import type { Fields } from "./fields.ts";
+import { type Code, codeName, type Reason } from "#rpc";
+import { type Fields, field } from "./fields.ts";
 
 /** An answer that the engine itself gives, before there is an exchange to refuse. */
 export interface Refusal {
@@ -10,19 +10,25 @@ export interface Refusal {
   readonly reason: Reason;
 }
 
-/** The body of a refusal: `google.rpc.Status` as JSON. */
-export function refusalBody(refusal: Refusal): Buffer {
-  return Buffer.from(JSON.stringify({ code: refusal.code, message: refusal.message, details: [] }));
+/** What a refusal looks like: RFC 9457 for those who accept `application/problem+json`, else `google.rpc.Status` as JSON. */
+export interface RefusalAnswer {
+  readonly fields: string[];
+  readonly body: Buffer;
 }
 
-/** The fields of a refusal. */
-export function refusalFields(refusal: Refusal): string[] {
-  return ["content-type", "application/json", "x-dragoman-reason", refusal.reason];
+/** @param asked the fields of the request, as far as they are known */
+export function refusalAnswer({ status, code, message, reason }: Refusal, asked: Fields): RefusalAnswer {
+  const isProblem = field(asked, "accept")?.includes("application/problem+json") === true;
+  const problem = { type: `urn:dragoman:error:${reason}`, title: codeName(code), status, detail: message };
+  const body = JSON.stringify({ ...(isProblem ? problem : {}), code, message, details: [] });
+  const contentType = isProblem ? "application/problem+json" : "application/json";
+  return { fields: ["content-type", contentType, "x-dragoman-reason", reason], body: Buffer.from(body) };
 }
 
 /** A refusal as raw http/1.1, for a socket on which nothing else can be written any more. */
-export function rawRefusal(refusal: Refusal, always: Fields): Buffer {
-  return rawAnswer(refusal.status, [...refusalFields(refusal), ...always], refusalBody(refusal));
+export function rawRefusal(refusal: Refusal, always: Fields, asked: Fields = []): Buffer {
+  const { fields, body } = refusalAnswer(refusal, asked);
+  return rawAnswer(refusal.status, [...fields, ...always], body);
 }
 
 /** A whole answer as raw http/1.1, the last on its connection. */

@@ -35,7 +35,7 @@ export async function openListeners(
   events: ListenerEvents,
   { logger, meter }: { readonly logger: Logger; readonly meter: Meter },
 ): Promise<RunningListeners> {
-  const { https, http, limits } = config.listen;
+  const { https, http, limits, underscores } = config.listen;
   const bounds: ListenerLimits = {
     headerBytes: limits.headerBytes,
     headerCount: limits.headerCount,
@@ -44,6 +44,7 @@ export async function openListeners(
     idleMs: limits.idle,
     headMs: limits.headTimeout,
     bodyIdleMs: limits.bodyIdle,
+    underscores,
   };
   const opened: Listener[] = [];
   const { caPath, certificates } = await certificatesOf(https.tls, stateDir, logger, meter);

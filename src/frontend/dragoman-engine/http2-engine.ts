@@ -5,7 +5,7 @@ import type { RequestHead } from "../exchange.ts";
 import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
 import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
-import { type Refusal, refusalBody, refusalFields } from "../refusal.ts";
+import { type Refusal, refusalAnswer } from "../refusal.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { duplexOf } from "./stream-duplex.ts";
 
@@ -37,12 +37,8 @@ export function createDragomanEngine(options: EngineOptions): Engine {
   const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
     const head = headOf(accepted, section, options);
     if (isRefusal(head)) {
-      refuse(
-        stream,
-        head.status,
-        refusalFields(head),
-        section.method === "HEAD" ? nothing : refusalBody(head),
-      );
+      const { fields, body } = refusalAnswer(head, section.fields);
+      refuse(stream, head.status, fields, section.method === "HEAD" ? nothing : body);
       return;
     }
     if (section.method === "CONNECT") {

@@ -1,56 +1,33 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { Code } from "#rpc";
 import type { Connection, Engine, EngineOptions } from "../engine.ts";
 import type { RequestHead } from "../exchange.ts";
-import { field } from "../fields.ts";
+import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
-import { type Refusal, rawAnswer, rawRefusal, refusalBody, refusalFields } from "../refusal.ts";
+import { type Refusal, rawAnswer, rawRefusal, refusalAnswer } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
+import { badFraming, badUpgrade, noTunnels, parserRefusal } from "./http1-refusals.ts";
 
-const parserRefusals: Readonly<Record<string, Refusal>> = {
-  HPE_HEADER_OVERFLOW: {
-    status: 431,
-    code: Code.INVALID_ARGUMENT,
-    message: "the header is too large",
-    reason: "header_too_large",
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: 408,
-    code: Code.CANCELLED,
-    message: "the request did not arrive in time",
-    reason: "request_timeout",
-  },
-};
-
-const malformed: Refusal = {
-  status: 400,
-  code: Code.INVALID_ARGUMENT,
-  message: "not a valid HTTP/1.1 request",
-  reason: "malformed_header",
-};
-
-const notWebSocket: Refusal = {
-  status: 400,
-  code: Code.INVALID_ARGUMENT,
-  message: "the only upgrade offered is to websocket",
-  reason: "malformed_header",
-};
-
-const noTunnels: Refusal = {
-  status: 405,
-  code: Code.UNIMPLEMENTED,
-  message: "CONNECT is not offered",
-  reason: "method_not_allowed",
-};
+/** One connection, and where it stands. */
+interface Served {
+  readonly connection: Connection;
+  /** The request that came last, and its answer. */
+  last: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined;
+  /** Answers that are under way. */
+  answering: number;
+  /** Nothing more is read: what would come may not be what the client meant. */
+  refused: boolean;
+  /** What is left to say once all answers are out. */
+  onAnswered: (() => void) | undefined;
+}
 
 /** Milliseconds that a connection without any request has for its first when the listener is to end. */
 const freshMs = 500;
 
 /** http/1.1 by a node:http server that never listens by itself. */
 export function createHttp1Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
-  const connections = new WeakMap<Duplex, Connection>();
+  const connections = new WeakMap<Duplex, Served>();
   /** Those that have not asked for anything yet. */
   const fresh = new Set<Duplex>();
   let onNoneFresh: (() => void) | undefined;
@@ -59,41 +36,47 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
   const asked = (socket: Duplex): void => {
     if (fresh.delete(socket) && fresh.size === 0) onNoneFresh?.();
   };
-  const connectionOf = (socket: Duplex): Connection => {
+  const servedOf = (socket: Duplex): Served => {
     asked(socket);
-    const connection = connections.get(socket);
-    if (connection === undefined) throw new Error("a socket that was not handed over");
-    return connection;
+    const served = connections.get(socket);
+    if (served === undefined) throw new Error("a socket that was not handed over");
+    return served;
   };
-  const headOf = (request: IncomingMessage, connection: Connection): RequestHead | Refusal =>
+  const headOf = (request: IncomingMessage, fields: Fields, connection: Connection): RequestHead | Refusal =>
+    badFraming(request.httpVersion, fields) ??
     checkHead(
-      {
-        method: request.method ?? "",
-        authority: undefined,
-        target: request.url ?? "",
-        fields: fieldsFromRaw(request.rawHeaders),
-      },
+      { method: request.method ?? "", authority: undefined, target: request.url ?? "", fields },
       connection,
       limits,
     );
 
   const onRequest = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void => {
-    const connection = connectionOf(request.socket);
-    const head = headOf(request, connection);
+    const served = servedOf(request.socket);
+    // The parser goes on with what has come with a request that was refused.
+    if (served.refused) return;
+    const fields = fieldsFromRaw(request.rawHeaders);
+    const head = headOf(request, fields, served.connection);
+    served.answering++;
+    served.last = { request, response };
+    response.once("close", () => {
+      served.answering--;
+      if (served.answering === 0) served.onAnswered?.();
+    });
     if (isRefusal(head)) {
-      const body = refusalBody(head);
+      served.refused = true;
+      const answer = refusalAnswer(head, fields);
       response.writeHead(head.status, {
-        ...outgoing(refusalFields(head), answerFields),
-        "content-length": body.length,
+        ...outgoing(answer.fields, answerFields),
+        "content-length": answer.body.length,
         connection: "close",
       });
-      response.end(body);
+      response.end(answer.body);
       return;
     }
     count(1);
     response.once("close", () => count(-1));
     events.exchange(
-      new Http1Exchange(request, response, head, connection.peer, {
+      new Http1Exchange(request, response, head, served.connection.peer, {
         bodyIdleMs: limits.bodyIdleMs,
         answerFields,
         expectsContinue,
@@ -110,6 +93,8 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
     keepAliveTimeout: limits.idleMs,
     connectionsCheckingInterval: Math.max(100, Math.min(5000, limits.headMs / 2)),
     insecureHTTPParser: false,
+    // Looked at by ourselves, who say what is wrong.
+    requireHostHeader: false,
     noDelay: true,
   });
   server.maxHeadersCount = 0;
@@ -120,14 +105,12 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, firstBytes: Buffer) => {
     socket.on("error", () => socket.destroy());
-    const connection = connectionOf(socket);
-    const head = headOf(request, connection);
+    const { connection, refused } = servedOf(socket);
+    if (refused) return;
+    const fields = fieldsFromRaw(request.rawHeaders);
+    const head = badUpgrade(fields) ?? headOf(request, fields, connection);
     if (isRefusal(head)) {
-      socket.end(rawRefusal(head, answerFields));
-      return;
-    }
-    if (field(head.fields, "upgrade")?.toLowerCase() !== "websocket") {
-      socket.end(rawRefusal(notWebSocket, answerFields));
+      socket.end(rawRefusal(head, answerFields, fields));
       return;
     }
     events.upgrade({
@@ -146,9 +129,25 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
       socket.destroy();
       return;
     }
-    const refusal = parserRefusals[error.code ?? ""] ?? malformed;
-    socket.end(rawRefusal(refusal, answerFields));
-    socket.once("finish", () => socket.destroy());
+    const served = connections.get(socket);
+    // The parser fails again with all that comes after.
+    if (served?.refused === true) return;
+    const refuse = (): void => {
+      const refusal = parserRefusal(error.code);
+      socket.end(rawRefusal(refusal, answerFields));
+      socket.once("finish", () => socket.destroy());
+    };
+    if (served !== undefined) served.refused = true;
+    if (served === undefined || served.answering === 0) {
+      refuse();
+      return;
+    }
+    const { last } = served;
+    const isOfLast = last?.request.complete === false;
+    if (isOfLast && served.answering === 1 && !last?.response.headersSent) refuse();
+    else if (isOfLast) socket.destroy();
+    // Within an answer that is under way a refusal would be taken for a part of that, or for all of it.
+    else served.onAnswered = () => (socket.writable ? refuse() : socket.destroy());
   });
   // Node starts its check for slow heads when a server listens; this one gets its sockets from another.
   server.emit("listening");
@@ -156,7 +155,13 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
   return {
     serve(connection) {
       const { socket } = connection;
-      connections.set(socket, connection);
+      connections.set(socket, {
+        connection,
+        last: undefined,
+        answering: 0,
+        refused: false,
+        onAnswered: undefined,
+      });
       fresh.add(socket);
       socket.once("close", () => asked(socket));
       server.emit("connection", socket);

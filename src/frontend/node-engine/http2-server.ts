@@ -9,7 +9,7 @@ import type { Connection, Engine, EngineOptions } from "../engine.ts";
 import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
 import type { Fields } from "../fields.ts";
 import { checkHead, isRefusal } from "../head.ts";
-import { refusalBody, refusalFields } from "../refusal.ts";
+import { refusalAnswer } from "../refusal.ts";
 import { fieldsFromRaw, outgoing } from "./fields.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 
@@ -62,6 +62,7 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
       }
       const method = headers[":method"] ?? "";
       const protocol = headers[":protocol"];
+      const asked = fieldsFromRaw(raw);
       const head =
         method === "CONNECT" && protocol !== "websocket"
           ? protocol === undefined
@@ -72,14 +73,15 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
                 method,
                 authority: headers[":authority"],
                 target: headers[":path"] ?? "",
-                fields: fieldsFromRaw(raw),
+                fields: asked,
               },
               connection,
               limits,
             );
       if (isRefusal(head)) {
         stream.on("error", () => {});
-        refuseStream(stream, head.status, refusalFields(head), refusalBody(head), answerFields);
+        const { fields, body } = refusalAnswer(head, asked);
+        refuseStream(stream, head.status, fields, body, answerFields);
         return;
       }
       if (method === "CONNECT") {

@@ -108,6 +108,7 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
   const headers = requestHeaders(upgrade.head, call);
   headers.upgrade = "websocket";
   headers.connection = "upgrade";
+  delete headers["content-length"];
   // HTTP/2 has no key; the upstream, which is asked by http/1.1, wants one.
   headers["sec-websocket-key"] = request.headers["sec-websocket-key"];
   const incoming = Object.assign(Object.create(request), {
@@ -124,7 +125,8 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
     protocol: target.tls ? "https" : "http",
     proxyTimeout: silenceMs,
     async onReq(_request, options) {
-      const outgoing = (target.tls ? https : http).request(options);
+      // A connection that was asked to change its protocol is no other request's.
+      const outgoing = (target.tls ? https : http).request({ ...options, agent: false });
       outgoing.once("upgrade", () => outgoing.setTimeout(0));
       return outgoing;
     },
