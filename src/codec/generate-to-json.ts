@@ -53,22 +53,25 @@ const longestInline = 64;
 /** Wire -> JSON as code made for the message. Leaves for the careful way when a field turns up in two places. */
 export function generateToJson(plan: MessagePlan): ToJson {
   const source = new Source();
-  for (const field of plan.fields) addField(source, field);
+  // In the order in which fields mostly stand on the wire, so that each is tried first where the one before it ends.
+  const ordered = [...plan.fields].sort((a, b) => a.number - b.number);
+  for (const [place, field] of ordered.entries()) addField(source, field, ordered[place + 1]);
   const cases = source.text();
   const tail = new Source();
   for (const field of plan.fields) addAbsence(tail, source, field);
   const code = `"use strict";
 const { ${Object.keys(runtime).join(", ")} } = runtime;
 ${plan.fields.map(declareField).join("\n")}
-return function toJson(pos, end, at, depth) {
+return function toJson(from, to, start, depth) {
   if (depth > ${maxDepth}) tooDeepWire();
-  const bytes = memory.bytes, view = memory.view, limit = memory.limit, start = at;
+  const bytes = memory.bytes, view = memory.view, limit = memory.limit, end = to | 0;
+  let pos = from | 0, at = start | 0;
   ${source.declareBits()}
   let tag = 0, length = 0, stop = 0, last = 0, value = 0, high = 0;
   while (pos < end) {
     if (at > limit) overflow();
     tag = bytes[pos++];
-    if (tag > 127) { tag = readTag(pos - 1); pos = memory.pos; }
+    if (tag > 127) { tag = readTag(pos - 1); pos = memory.pos | 0; }
     switch (tag >>> 3) {
 ${cases}
     }
@@ -99,11 +102,12 @@ function bitOf(field: FieldPlan): string {
   return field.oneof === undefined ? `field ${field.index}` : `oneof ${field.oneof}`;
 }
 
-function addField(source: Source, field: FieldPlan): void {
+function addField(source: Source, field: FieldPlan, next: FieldPlan | undefined): void {
   const { index, value, shape } = field;
   const bit = bitOf(field);
   const once = `if (${source.isSet(bit)}) giveUp(); ${source.set(bit)}`;
-  const plain = `at = fieldToJson(field${index}, tag, pos, end, at, depth); pos = memory.pos; continue;`;
+  const proceed = toNext(next);
+  const plain = `at = fieldToJson(field${index}, tag, pos, end, at, depth) | 0; pos = memory.pos | 0; continue;`;
   const tag = field.tag | 0;
   source.add(`case ${field.number}:`);
   const isOdd = shape === "map" || value.kind === kind.group || value.enum?.closed === true;
@@ -129,7 +133,7 @@ function addField(source: Source, field: FieldPlan): void {
       "}",
       "if (pos !== last) truncated();",
       "bytes[at - 1] = 93;",
-      "continue;",
+      proceed,
     );
     return;
   }
@@ -148,31 +152,38 @@ function addField(source: Source, field: FieldPlan): void {
       "bytes[at++] = 44;",
       "}",
       "bytes[at++] = 93;",
-      "continue;",
+      proceed,
     );
     return;
   }
   source.add(readScalar(value.kind));
   if (field.implicit && field.defaultText === undefined) source.add(`if (${isZero(value.kind)}) continue;`);
-  source.add(writeName(field), writeScalar(field), "continue;");
+  source.add(writeName(field), writeScalar(field), proceed);
+}
+
+/** Goes on with what follows: without looking for its case when it is the next field, whose case comes after this one. */
+function toNext(next: FieldPlan | undefined): string {
+  if (next === undefined || next.tag > 127) return "continue;";
+  const { tag } = next;
+  return `if (pos >= end || bytes[pos] !== ${tag}) continue; if (at > limit) overflow(); pos++; tag = ${tag};`;
 }
 
 function addAbsence(tail: Source, source: Source, field: FieldPlan): void {
   const isSet = source.isSet(bitOf(field));
   if (field.required) tail.add(`if (!(${isSet})) missingOnWire(field${field.index});`);
   if (field.defaultText === undefined) return;
-  tail.add(`if (!(${isSet})) at = putChunk(field${field.index}.defaultText, at);`);
+  tail.add(`if (!(${isSet})) at = putChunk(field${field.index}.defaultText, at) | 0;`);
 }
 
 function writeName({ chunk, index }: FieldPlan): string {
-  return chunk.length > longestInline ? `at = putChunk(field${index}.chunk, at);` : writeBytes(chunk);
+  return chunk.length > longestInline ? `at = putChunk(field${index}.chunk, at) | 0;` : writeBytes(chunk);
 }
 
 /** Reads a length at `pos`; sets the variable to where what follows ends. */
 function lengthTo(variable: string): string {
   return (
-    "length = bytes[pos]; if (length < 128) pos++; else { length = readLength(pos, end); pos = memory.pos; } " +
-    `${variable} = pos + length; if (${variable} > end) truncated();`
+    "length = bytes[pos]; if (length < 128) pos = (pos + 1) | 0; else { length = readLength(pos, end); pos = memory.pos | 0; } " +
+    `${variable} = (pos + length) | 0; if (${variable} > end) truncated();`
   );
 }
 
@@ -183,14 +194,14 @@ function readScalar(of: Kind): string {
     case kind.uint32:
     case kind.sint32:
     case kind.enum:
-      return "value = bytes[pos++]; if (value > 127) { value = readVarint32(pos - 1); pos = memory.pos; }";
+      return "value = bytes[pos++]; if (value > 127) { value = readVarint32(pos - 1); pos = memory.pos | 0; }";
     case kind.int64:
     case kind.uint64:
     case kind.sint64:
     case kind.bool:
       return (
         "value = bytes[pos++]; high = 0; " +
-        "if (value > 127) { value = readVarint64(pos - 1); high = memory.hi; pos = memory.pos; }"
+        "if (value > 127) { value = readVarint64(pos - 1); high = memory.hi; pos = memory.pos | 0; }"
       );
     case kind.string:
     case kind.bytes:
@@ -198,15 +209,15 @@ function readScalar(of: Kind): string {
     case kind.group:
       return lengthTo("stop");
     case kind.double:
-      return "stop = pos + 8; if (stop > end) truncated();";
+      return "stop = (pos + 8) | 0; if (stop > end) truncated();";
     case kind.float:
-      return "stop = pos + 4; if (stop > end) truncated();";
+      return "stop = (pos + 4) | 0; if (stop > end) truncated();";
     case kind.fixed64:
     case kind.sfixed64:
-      return "if (pos + 8 > end) truncated(); value = view.getInt32(pos, true); high = view.getInt32(pos + 4, true); pos += 8;";
+      return "if (pos + 8 > end) truncated(); value = view.getInt32(pos, true); high = view.getInt32(pos + 4, true); pos = (pos + 8) | 0;";
     case kind.fixed32:
     case kind.sfixed32:
-      return "if (pos + 4 > end) truncated(); value = view.getInt32(pos, true); pos += 4;";
+      return "if (pos + 4 > end) truncated(); value = view.getInt32(pos, true); pos = (pos + 4) | 0;";
   }
 }
 
@@ -237,34 +248,34 @@ function writeScalar({ index, value }: FieldPlan): string {
   switch (value.kind) {
     case kind.int32:
     case kind.sfixed32:
-      return "at = int32Text(value, at);";
+      return "at = int32Text(value, at) | 0;";
     case kind.uint32:
     case kind.fixed32:
-      return "at = uint32Text(value >>> 0, at);";
+      return "at = uint32Text(value >>> 0, at) | 0;";
     case kind.sint32:
-      return "at = int32Text((value >>> 1) ^ -(value & 1), at);";
+      return "at = int32Text((value >>> 1) ^ -(value & 1), at) | 0;";
     case kind.enum:
-      return `at = enumText(enum${index}, value, at);`;
+      return `at = enumText(enum${index}, value, at) | 0;`;
     case kind.bool:
-      return "at = boolText((value | high) !== 0, at);";
+      return "at = boolText((value | high) !== 0, at) | 0;";
     case kind.int64:
     case kind.sfixed64:
-      return "at = quotedInt64(value, high, at);";
+      return "at = quotedInt64(value, high, at) | 0;";
     case kind.uint64:
     case kind.fixed64:
-      return "at = quotedUint64(value, high, at);";
+      return "at = quotedUint64(value, high, at) | 0;";
     case kind.sint64:
-      return "at = quotedSint64(value, high, at);";
+      return "at = quotedSint64(value, high, at) | 0;";
     case kind.string:
-      return "at = stringText(pos, stop, at); pos = stop;";
+      return "at = stringText(pos, stop, at) | 0; pos = stop;";
     case kind.bytes:
-      return "at = base64Text(pos, stop, at); pos = stop;";
+      return "at = base64Text(pos, stop, at) | 0; pos = stop;";
     case kind.double:
-      return "at = doubleAt(pos, at); pos = stop;";
+      return "at = doubleAt(pos, at) | 0; pos = stop;";
     case kind.float:
-      return "at = floatAt(pos, at); pos = stop;";
+      return "at = floatAt(pos, at) | 0; pos = stop;";
     case kind.message:
     case kind.group:
-      return `at = message${index}.toJson(pos, stop, at, depth + 1); pos = stop;`;
+      return `at = message${index}.toJson(pos, stop, at, depth + 1) | 0; pos = stop;`;
   }
 }

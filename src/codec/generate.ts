@@ -2,8 +2,8 @@ import { generateFromJson } from "./generate-from-json.ts";
 import { generateToJson } from "./generate-to-json.ts";
 import { interpret } from "./interpret.ts";
 import { interpretToJson } from "./interpret-to-json.ts";
+import type { Implementation } from "./message-plan.ts";
 import type { MessagePlan } from "./plan.ts";
-import type { Implementation } from "./plans.ts";
 
 /** Functions for more fields would be too long for the engine to optimise. */
 const mostFields = 200;

@@ -26,18 +26,20 @@ export function uint32Text(value: number, at: number): number {
     bytes[at + 1] = ones[value]!;
     return at + 2;
   }
-  const end = at + digitsOf(value);
+  // Said to be an integer of 32 bits, it is divided by a multiplication.
+  let rest = value >>> 0;
+  const end = (at + digitsOf(rest)) | 0;
   let next = end;
-  let rest = value;
   while (rest >= 100) {
     const quotient = (rest / 100) >>> 0;
-    const pair = rest - quotient * 100;
-    bytes[--next] = ones[pair]!;
-    bytes[--next] = tens[pair]!;
+    const pair = (rest - Math.imul(quotient, 100)) | 0;
+    next = (next - 2) | 0;
+    bytes[next] = tens[pair]!;
+    bytes[next + 1] = ones[pair]!;
     rest = quotient;
   }
-  bytes[--next] = ones[rest]!;
-  if (rest > 9) bytes[--next] = tens[rest]!;
+  if (rest > 9) bytes[next - 2] = tens[rest]!;
+  bytes[next - 1] = ones[rest]!;
   return end;
 }
 

@@ -36,7 +36,14 @@ const slabSize = 64 * 1024;
 const largestShared = 4 * 1024;
 /** A buffer for large messages is kept up to this size. */
 const largestKept = 4 * 1024 * 1024;
+/** Such that every position, with what is read beyond it, is an integer of 31 bits. */
 const largestOutput = 512 * 1024 * 1024;
+const largestInput = 512 * 1024 * 1024;
+
+// glibc gives pages back to the system when 128 KB are free at the end of its heap, and to fetch them anew with each result
+// took up to a third of the time of large ones. Once it was given back a block of up to 32 MB, which need not have been
+// used, it keeps twice as much as that; other allocators take no notice (mallopt(3), M_MMAP_THRESHOLD).
+Buffer.allocUnsafeSlow(31 * 1024 * 1024);
 
 let slab = Buffer.allocUnsafeSlow(slabSize);
 let slabView = viewOf(slab);
@@ -73,13 +80,14 @@ export function overflow(): never {
  * @param run reads from `memory.inputStart`, writes from `memory.outputStart`, returns where its output ends
  */
 export function convert(input: Uint8Array, room: number, run: () => number): Uint8Array {
-  for (let tried = room; ; tried *= 4) {
+  if (input.length > largestInput) throw new WireFault("it is too large");
+  for (let tried = Math.min(room, largestOutput); ; tried = Math.min(tried * 4, largestOutput)) {
     open(input, tried);
     try {
       return take(run());
     } catch (error) {
       if (error !== outOfRoom) throw error;
-      if (tried > largestOutput) throw new WireFault("its JSON would be too large");
+      if (tried === largestOutput) throw new WireFault("its JSON would be too large");
     }
   }
 }

@@ -9,25 +9,10 @@ import {
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { SchemaRegistry } from "#schema";
 import type { CodecOptions, EmitDefaults } from "./codec.ts";
+import { type Fields, type Implementation, LazyMessagePlan } from "./message-plan.ts";
 import { createNameTable } from "./name-table.ts";
-import {
-  type EnumPlan,
-  type FieldPlan,
-  type FromJson,
-  type Kind,
-  kind,
-  type MessagePlan,
-  type ToJson,
-  type ValuePlan,
-} from "./plan.ts";
+import { type EnumPlan, type FieldPlan, type Kind, kind, type MessagePlan, type ValuePlan } from "./plan.ts";
 import { delimited, endGroup, fixed32, fixed64, startGroup, varint } from "./wire.ts";
-
-/** The two functions of a message, and the careful one of wire -> JSON. */
-export interface Implementation {
-  readonly toJson: ToJson;
-  readonly toJsonCarefully: ToJson;
-  readonly fromJson: FromJson;
-}
 
 /** Prepares messages and enums for conversion, each once. */
 export interface Plans {
@@ -76,42 +61,20 @@ export function createPlans(
     { protoNames = false, emitDefaults = "none", ignoreUnknownFields = false }: CodecOptions,
     special: boolean,
   ): MessagePlan {
-    // Fields are looked at when the first message of the type arrives: types refer to each other in circles, and most
-    // of a large schema is never used.
-    let prepared: Prepared | undefined;
-    const prepare = (): Prepared => {
-      prepared ??= prepareFields(descriptors, protoNames, emitDefaults);
-      return prepared;
-    };
-    const plan: MessagePlan = {
+    return new LazyMessagePlan({
       type,
-      get fields() {
-        return prepare().fields;
-      },
-      get byNumber() {
-        return prepare().byNumber;
-      },
-      get byKey() {
-        return prepare().byKey;
-      },
-      get oneofs() {
-        return type.oneofs.length;
-      },
       ignoreUnknown: ignoreUnknownFields,
       special,
-      toJson: (pos, end, at, depth) => implemented().toJson(pos, end, at, depth),
-      toJsonCarefully: (pos, end, at, depth) => implemented().toJsonCarefully(pos, end, at, depth),
-      fromJson: (pos, at, depth) => implemented().fromJson(pos, at, depth),
-    };
-    const implemented = () => Object.assign(plan, implement(plan, plans));
-    return plan;
+      prepare: () => prepareFields(descriptors, protoNames, emitDefaults),
+      implement: (plan) => implement(plan, plans),
+    });
   }
 
   function prepareFields(
     descriptors: readonly (DescField | DescExtension)[],
     protoNames: boolean,
     emitDefaults: EmitDefaults,
-  ): Prepared {
+  ): Fields {
     // Nothing checked that descriptors are such as a compiler makes: of two fields with one number or name the first has it.
     const firsts = new Map<number, DescField | DescExtension>();
     for (const field of descriptors) {
@@ -226,12 +189,6 @@ export function createPlans(
 }
 
 const plain = { message: undefined, enum: undefined, takesNull: false } as const;
-
-interface Prepared {
-  readonly fields: readonly FieldPlan[];
-  readonly byNumber: ReadonlyMap<number, FieldPlan>;
-  readonly byKey: ReadonlyMap<string, FieldPlan>;
-}
 
 const largestNumber = 536_870_911;
 

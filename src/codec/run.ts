@@ -49,6 +49,7 @@ export function jsonReader(
     try {
       return convert(json, json.length + 512, run);
     } catch (error) {
+      if (error instanceof WireFault) throw new CodecError("json", "", error.message, { cause: error });
       if (!(error instanceof JsonFault)) throw error;
       const offset = error.pos - memory.inputStart;
       const fault = error.quote ? `${error.message}, got ${describe(json, offset)}` : error.message;

@@ -59,7 +59,7 @@ export function writeBytes(bytes: Uint8Array): string {
       index++;
     }
   }
-  return `${stores.join(" ")} at += ${length};`;
+  return `${stores.join(" ")} at = (at + ${length}) | 0;`;
 }
 
 /** An expression for whether known bytes, at least 4, stand at `pos`. */

@@ -2,8 +2,9 @@ import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf
 import { anyFromJson, anyToJson } from "./any.ts";
 import { durationFromJson, durationToJson } from "./duration.ts";
 import { fieldMaskFromJson, fieldMaskToJson } from "./field-mask.ts";
+import type { Implementation } from "./message-plan.ts";
 import type { MessagePlan } from "./plan.ts";
-import type { Implementation, Plans } from "./plans.ts";
+import type { Plans } from "./plans.ts";
 import {
   listValueFromJson,
   listValueToJson,

@@ -7,17 +7,16 @@ const shortEscapes: Readonly<Record<number, number>> = { 8: 0x62, 9: 0x74, 10: 0
 /** UTF-8 -> JSON string. Returns where it ends. */
 export function stringText(pos: number, end: number, at: number): number {
   const { bytes, view } = memory;
-  let from = pos;
-  let to = at;
-  bytes[to++] = 0x22;
+  let from = pos | 0;
+  let to = (at + 1) | 0;
+  const last = (end - 8) | 0;
+  bytes[at] = 0x22;
   while (from < end) {
     // Eight bytes at once, then four, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as
     // it is: of the characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
-    while (from + 8 <= end) {
+    while (from <= last) {
       const first = view.getInt32(from, true);
-      const second = view.getInt32(from + 4, true);
-      view.setInt32(to, first, true);
-      view.setInt32(to + 4, second, true);
+      const second = view.getInt32((from + 4) | 0, true);
       if (
         ((first |
           ((first ^ 0x02020202) - 0x21212121) |
@@ -30,18 +29,20 @@ export function stringText(pos: number, end: number, at: number): number {
       ) {
         break;
       }
-      from += 8;
-      to += 8;
+      // Eight bytes that are ASCII are no NaN, which might not stay as it is.
+      view.setFloat64(to, view.getFloat64(from, true), true);
+      from = (from + 8) | 0;
+      to = (to + 8) | 0;
     }
     const word = view.getInt32(from, true);
     view.setInt32(to, word, true);
     const stop =
       (word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080;
     const plain = stop === 0 ? 4 : (31 - Math.clz32(stop & -stop)) >> 3;
-    from += plain;
-    to += plain;
+    from = (from + plain) | 0;
+    to = (to + plain) | 0;
     if (from >= end) {
-      to -= from - end;
+      to = (to - from + end) | 0;
       break;
     }
     if (plain < 4) {
@@ -54,7 +55,7 @@ export function stringText(pos: number, end: number, at: number): number {
     }
   }
   bytes[to] = 0x22;
-  return to + 1;
+  return (to + 1) | 0;
 }
 
 function escapeChar(char: number, at: number): number {

@@ -33,11 +33,29 @@ export function readVarint64(pos: number): number {
 /** Reads a varint; returns its low 32 bits, signed. */
 export function readVarint32(pos: number): number {
   const { bytes } = memory;
-  const first = bytes[pos]!;
-  const second = bytes[pos + 1]!;
-  if (second < 128) {
+  let value = bytes[pos]! & 127;
+  let byte = bytes[pos + 1]!;
+  value |= (byte & 127) << 7;
+  if (byte < 128) {
     memory.pos = pos + 2;
-    return (first & 127) | (second << 7);
+    return value;
+  }
+  byte = bytes[pos + 2]!;
+  value |= (byte & 127) << 14;
+  if (byte < 128) {
+    memory.pos = pos + 3;
+    return value;
+  }
+  byte = bytes[pos + 3]!;
+  value |= (byte & 127) << 21;
+  if (byte < 128) {
+    memory.pos = pos + 4;
+    return value;
+  }
+  byte = bytes[pos + 4]!;
+  if (byte < 16) {
+    memory.pos = pos + 5;
+    return value | (byte << 28);
   }
   return readVarint64(pos);
 }
@@ -52,11 +70,18 @@ export function readTag(pos: number): number {
 
 /** Reads the length of what follows, which must end by `end`; leaves its start in `memory.pos`. */
 export function readLength(pos: number, end: number): number {
-  let length = memory.bytes[pos]!;
+  const { bytes } = memory;
+  let length = bytes[pos]!;
   if (length < 128) memory.pos = pos + 1;
   else {
-    length = readVarint64(pos);
-    if (memory.hi !== 0 || length < 0) malformed("a length is negative or too large");
+    const second = bytes[pos + 1]!;
+    if (second < 128) {
+      length = (length & 127) | (second << 7);
+      memory.pos = pos + 2;
+    } else {
+      length = readVarint64(pos);
+      if (memory.hi !== 0 || length < 0) malformed("a length is negative or too large");
+    }
   }
   if (length > end - memory.pos) truncated();
   return length;
