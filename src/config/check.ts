@@ -60,6 +60,12 @@ export function checkReferences(config: Config): CheckProblem[] {
     }
     seen.set(route.match, before ?? index);
     checkTarget(config, route, at, problems);
+    if (route.escapedSlashes !== undefined && !isPathRoute(route)) {
+      problems.push({
+        message: "methods take escaped slashes as their rules say",
+        path: at("escapedSlashes"),
+      });
+    }
     for (const [position, name] of route.limit.entries()) {
       if (!config.limits.has(name))
         problems.push({ message: `no limit is named ${name}`, path: at("limit", position) });

@@ -88,6 +88,8 @@ export interface RouteConfig {
       }
     | undefined;
   readonly limit: readonly string[];
+  /** Undefined for a method, and where they are refused. */
+  readonly escapedSlashes: "reject" | "keep" | undefined;
   readonly priority: "low" | "normal" | "high";
   /** Addresses and CIDR blocks; undefined for everybody, and for nobody. */
   readonly allowIps: readonly string[] | undefined;
@@ -198,6 +200,7 @@ export function normalizeConfig(
       auth:
         route.auth === undefined ? undefined : authOf(route.auth, ["routes", index, "auth"], expressionAt),
       limit: route.limit,
+      escapedSlashes: route.escapedSlashes,
       priority: route.priority,
       allowIps: route.allowIps,
       denyIps: route.denyIps,

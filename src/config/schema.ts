@@ -250,6 +250,10 @@ const route = z.strictObject({
     })
     .optional(),
   limit: z.array(z.string()).default([]).describe("The limits that hold here."),
+  escapedSlashes: z
+    .enum(["reject", "keep"])
+    .optional()
+    .describe("Of a plain path: whether %2F and %5C in it are refused, which is so when absent, or go on."),
   priority: prioritySchema,
   ...callAddresses,
   streamLimits: streamSchema.optional(),

@@ -64,6 +64,8 @@ export interface MethodRoute {
 /** A plain path that goes to an HTTP upstream as it is. */
 export interface PassThroughRoute {
   readonly kind: "passthrough";
+  /** `%2F` and `%5C` go on as they are, whatever the upstream makes of them. */
+  readonly keepsEscapedSlashes: boolean;
   /** The filters around the forwarding; see `passthrough/`. */
   readonly handler: Handler;
   readonly method: Method;

@@ -227,6 +227,7 @@ function passThroughRoute(
   let handler: Handler | undefined;
   return {
     kind: "passthrough",
+    keepsEscapedSlashes: planned.route.escapedSlashes === "keep",
     method,
     template: planned.template,
     cors,

@@ -19,11 +19,16 @@ interface RequestParts {
 /**
  * An exchange's request in the form of Node's, as far as the proxy library uses it; so that any engine can be proxied.
  */
-export function requestOf(exchange: Exchange, headers: OutgoingHttpHeaders, peer: Peer): IncomingMessage {
+export function requestOf(
+  exchange: Exchange,
+  target: string,
+  headers: OutgoingHttpHeaders,
+  peer: Peer,
+): IncomingMessage {
   const stream = exchange.hasBody ? Readable.from(exchange.body(), { objectMode: false }) : Readable.from([]);
   const parts: RequestParts = {
     method: exchange.head.method,
-    url: exchange.head.target,
+    url: target,
     headers,
     httpVersion: exchange.httpVersion,
     aborted: false,

@@ -15,9 +15,13 @@ import { type Fields, fieldValues } from "../fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 
 /** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
-export type Carrier =
+export type Carrier = {
+  /** What the upstream is asked for: the path in one spelling, and the query as it came. */
+  readonly target: string;
+} & (
   | { readonly kind: "exchange"; readonly exchange: Exchange; readonly cors: Cors | undefined }
-  | { readonly kind: "upgrade"; readonly upgrade: Upgrade };
+  | { readonly kind: "upgrade"; readonly upgrade: Upgrade }
+);
 
 /** A call that stands for a request as it is. Filters derive calls by spreading, so that the carrier comes along. */
 export interface PassThroughCall extends UnaryCall {

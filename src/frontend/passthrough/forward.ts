@@ -2,7 +2,7 @@ import http, { type ClientRequest, type OutgoingHttpHeaders } from "node:http";
 import https from "node:https";
 import proxy from "http2-proxy";
 import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
-import type { Exchange, Upgrade } from "../exchange.ts";
+import type { Exchange } from "../exchange.ts";
 import { requestOf, responseOf, socketOf, upgradeSocketOf } from "./adaptors.ts";
 import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
 
@@ -36,7 +36,7 @@ export function createForwarder(): Forwarder {
       const startedAt = performance.now();
       try {
         if (carrier.kind === "exchange") await forwardExchange(carrier, call, target, agents);
-        else await forwardUpgrade(carrier.upgrade, call, target);
+        else await forwardUpgrade(carrier, call, target);
       } catch (error) {
         throw failure(error, call);
       } finally {
@@ -64,14 +64,14 @@ interface Agents {
 }
 
 async function forwardExchange(
-  { exchange, cors }: Carrier & { kind: "exchange" },
+  { exchange, target: asked, cors }: Carrier & { kind: "exchange" },
   call: Call,
   target: HttpTarget,
   agents: Agents,
 ): Promise<void> {
   const headers = requestHeaders(exchange.head, call);
   await proxy.web(
-    requestOf(exchange, headers, call.context.peer),
+    requestOf(exchange, asked, headers, call.context.peer),
     responseOf(exchange, call.context.requestId, cors, call.head),
     {
       hostname: target.host,
@@ -103,7 +103,11 @@ function frame(outgoing: ClientRequest, exchange: Exchange): void {
     outgoing.setHeader("transfer-encoding", "chunked");
 }
 
-async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget): Promise<void> {
+async function forwardUpgrade(
+  { upgrade, target: asked }: Carrier & { kind: "upgrade" },
+  call: Call,
+  target: HttpTarget,
+): Promise<void> {
   const { request, socket, firstBytes } = upgrade;
   const headers = requestHeaders(upgrade.head, call);
   headers.upgrade = "websocket";
@@ -113,6 +117,7 @@ async function forwardUpgrade(upgrade: Upgrade, call: Call, target: HttpTarget):
   headers["sec-websocket-key"] = request.headers["sec-websocket-key"];
   const incoming = Object.assign(Object.create(request), {
     headers,
+    url: asked,
     socket: socketOf(upgrade.head.scheme === "https", call.context.peer),
   }) as typeof request;
   // The client has gone, or may not go on.

@@ -4,9 +4,14 @@ import type { PassThroughRoute } from "../routes.ts";
 import { passThroughCall } from "./call.ts";
 
 /** The call that stands for an exchange which is passed through. */
-export function readPassThrough(exchange: Exchange, route: PassThroughRoute, context: Context): Call {
+export function readPassThrough(
+  exchange: Exchange,
+  target: string,
+  route: PassThroughRoute,
+  context: Context,
+): Call {
   return passThroughCall(
-    { kind: "exchange", exchange, cors: route.cors },
+    { kind: "exchange", exchange, target, cors: route.cors },
     exchange.head.fields,
     route,
     context,
@@ -17,9 +22,10 @@ export function readPassThrough(exchange: Exchange, route: PassThroughRoute, con
 /** The call that stands for an upgrade which is passed through, until its connection ends. */
 export function readPassThroughUpgrade(
   upgrade: Upgrade,
+  target: string,
   route: PassThroughRoute,
   context: Context,
   signal: CallSignal,
 ): Call {
-  return passThroughCall({ kind: "upgrade", upgrade }, upgrade.head.fields, route, context, signal);
+  return passThroughCall({ kind: "upgrade", upgrade, target }, upgrade.head.fields, route, context, signal);
 }

@@ -2,13 +2,14 @@ import { Code, RpcError } from "#rpc";
 import type { TranscodedResponse, Transcoder } from "#transcode";
 import type { RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
+import { forwardedTarget } from "../forwarded-path.ts";
 import type { Match } from "../protocol.ts";
 import type { ErrorOptions, MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
 import { queryOf } from "../target.ts";
 import { HeadHold, withinHold } from "./head-hold.ts";
 import type { JsonView } from "./json-view.ts";
 import { negotiate } from "./negotiate.ts";
-import { requested } from "./requested.ts";
+import { type Requested, requested } from "./requested.ts";
 import { streamMediaTypes } from "./stream-format.ts";
 import { systemParameters } from "./system-parameters.ts";
 
@@ -37,6 +38,8 @@ export interface MethodMatch extends Match {
 export interface PassThroughMatch extends Match {
   readonly kind: "passthrough";
   readonly route: PassThroughRoute;
+  /** What the upstream is asked for. */
+  readonly target: string;
 }
 
 export type RestMatch = MethodMatch | PassThroughMatch;
@@ -44,8 +47,8 @@ export type RestMatch = MethodMatch | PassThroughMatch;
 const unaryMediaTypes = ["application/json", "application/x-protobuf", "application/protobuf"];
 
 /** Finds the route of a request and what to answer it with. @throws RpcError 400, 404, 405 or 406 */
-export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
-  const { found, formIsQuery } = requested(head, routes);
+export function matchRoute(asked: RequestHead, routes: Routes): RestMatch {
+  const { head, found, formIsQuery } = requestedInOneSpelling(asked, routes);
   switch (found.kind) {
     case "malformed":
       throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
@@ -68,7 +71,8 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
   }
   const route = found.target;
   if (route.kind === "passthrough") {
-    return { kind: "passthrough", route, handler: route.handler, template: route.template, cors: route.cors };
+    const { handler, template, cors } = route;
+    return { kind: "passthrough", route, target: head.target, handler, template, cors };
   }
   const { served } = route;
   const hold =
@@ -93,6 +97,15 @@ export function matchRoute(head: RequestHead, routes: Routes): RestMatch {
     template: route.template,
     cors: served.cors,
   };
+}
+
+/** What is passed on is what was matched. */
+function requestedInOneSpelling(head: RequestHead, routes: Routes): Requested & { head: RequestHead } {
+  const asked = requested(head, routes);
+  const { found } = asked;
+  if (found.kind !== "found" || found.target.kind !== "passthrough") return { ...asked, head };
+  const target = forwardedTarget(head.target, found.target);
+  return target === head.target ? { ...asked, head } : requestedInOneSpelling({ ...head, target }, routes);
 }
 
 function streamsResponses({ served }: MethodRoute): boolean {

@@ -35,7 +35,8 @@ import { writeStream } from "./stream-writer.ts";
 
 /** How a plain path is forwarded: given by whoever composes the front end, since it is a way of its own. */
 export interface PassThrough {
-  read(exchange: Exchange, route: PassThroughRoute, context: Context): Call;
+  /** @param target what the upstream is asked for */
+  read(exchange: Exchange, target: string, route: PassThroughRoute, context: Context): Call;
 }
 
 /** JSON over plain HTTP, by `google.api.http`. Takes every request that no other protocol does. */
@@ -47,7 +48,7 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
     route: matchRoute,
     read: (exchange, match, context) =>
       match.kind === "passthrough"
-        ? passThrough.read(exchange, match.route, context)
+        ? passThrough.read(exchange, match.target, match.route, context)
         : readCall(exchange, match, context),
     write(exchange, match, call, reply) {
       // A path that is passed through has been answered by its upstream.

@@ -5,6 +5,7 @@ import type { Cors } from "../cors.ts";
 import { errorAnswer } from "../error-answer.ts";
 import type { RequestHead, Upgrade } from "../exchange.ts";
 import { field } from "../fields.ts";
+import { forwardedTarget } from "../forwarded-path.ts";
 import type { TrustsPeer } from "../peer.ts";
 import type { MethodRoute, PassThroughRoute, Route, Routes } from "../routes.ts";
 import { refuse } from "../serve.ts";
@@ -30,6 +31,7 @@ export interface WebSocketFrontOptions {
   /** The call of an upgrade to a path that is passed through. */
   readonly passThrough: (
     upgrade: Upgrade,
+    target: string,
     route: PassThroughRoute,
     context: Context,
     signal: CallSignal,
@@ -38,7 +40,7 @@ export interface WebSocketFrontOptions {
 
 type Destination =
   | { readonly kind: "method"; readonly route: MethodRoute; readonly captures: readonly string[] }
-  | { readonly kind: "passthrough"; readonly route: PassThroughRoute };
+  | { readonly kind: "passthrough"; readonly route: PassThroughRoute; readonly target: string };
 
 /** Serves upgrades to WebSocket. Routing, origin, authentication and limits come before the upgrade is accepted. */
 export class WebSocketFront {
@@ -82,7 +84,7 @@ export class WebSocketFront {
       try {
         if (this.#draining)
           throw new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" });
-        const destination = findDestination(upgrade.head, routes);
+        const destination = findDestination(upgrade.head.target, routes);
         cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
         context = newContext(upgrade, "websocket", destination.route.template, trusts);
         run = this.#prepare(upgrade, destination, routes, cors, context);
@@ -115,7 +117,7 @@ export class WebSocketFront {
   ): () => Promise<void> {
     checkOrigin(upgrade.head, cors);
     if (destination.kind === "passthrough")
-      return () => this.#passThrough(upgrade, destination.route, context);
+      return () => this.#passThrough(upgrade, destination.target, destination.route, context);
     const { route, captures } = destination;
     const { settings } = this.#options;
     const negotiated = negotiate(upgrade.head.fields);
@@ -132,12 +134,17 @@ export class WebSocketFront {
     return () => this.#run(session, call, route);
   }
 
-  async #passThrough(upgrade: Upgrade, route: PassThroughRoute, context: Context): Promise<void> {
+  async #passThrough(
+    upgrade: Upgrade,
+    target: string,
+    route: PassThroughRoute,
+    context: Context,
+  ): Promise<void> {
     const gone = new AbortController();
     upgrade.socket.once("close", () =>
       gone.abort(new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" })),
     );
-    await route.handler(this.#options.passThrough(upgrade, route, context, gone.signal));
+    await route.handler(this.#options.passThrough(upgrade, target, route, context, gone.signal));
   }
 
   /** Rejects only while the upgrade has not been accepted. */
@@ -166,8 +173,8 @@ function streams(route: Route): boolean {
 }
 
 /** @throws RpcError 400 or 404 */
-function findDestination(head: RequestHead, routes: Routes): Destination {
-  const found = routes.table.matchUpgrade(pathOf(head.target), streams);
+function findDestination(target: string, routes: Routes): Destination {
+  const found = routes.table.matchUpgrade(pathOf(target), streams);
   switch (found.kind) {
     case "malformed":
       throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
@@ -181,10 +188,15 @@ function findDestination(head: RequestHead, routes: Routes): Destination {
           reason: "malformed_path",
         },
       );
-    case "found":
-      return found.target.kind === "method"
-        ? { kind: "method", route: found.target, captures: found.captures }
-        : { kind: "passthrough", route: found.target };
+    case "found": {
+      const { target: route, captures } = found;
+      if (route.kind === "method") return { kind: "method", route, captures };
+      // What is passed on is what was matched.
+      const forwarded = forwardedTarget(target, route);
+      return forwarded === target
+        ? { kind: "passthrough", route, target }
+        : findDestination(forwarded, routes);
+    }
   }
 }
 
