@@ -443,3 +443,19 @@ describe("WebSocket", () => {
     expect([got.statusCode, got.headers["x-dragoman-reason"]]).toEqual([403, "origin_denied"]);
   });
 });
+
+test("a path may have a timeout of its own, within which it is answered, and after which it is not", async () => {
+  const { port } = upstream.address() as AddressInfo;
+  await using timed = await testGateway(nothing, {
+    upstreams: { pages: `http://127.0.0.1:${port}` },
+    routes: [
+      { match: "GET /soon", public: true, timeout: "30s" },
+      { match: "GET /late", public: true, timeout: "50ms" },
+    ],
+  });
+  using own = timed.connect();
+  answer = (_request, response) => response.end("here");
+  expect(await own.request({ path: "/soon" })).toMatchObject({ status: 200, text: "here" });
+  answer = () => {};
+  expect(await own.request({ path: "/late" })).toMatchObject({ status: 504 });
+});

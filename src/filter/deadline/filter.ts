@@ -70,6 +70,8 @@ function minimum(a: number | undefined, b: number | undefined): number | undefin
 
 /** The same call; spelt out, because copying whatever there is costs several times as much. */
 function timedUnary(call: UnaryCall, deadline: number, signal: CallSignal): UnaryCall {
+  // A call whose innermost handler answers by itself has more to it, which that handler looks for.
+  if (call.head !== undefined) return { ...call, deadline, signal };
   const { method, header, context, head, request, show } = call;
   return { kind: "unary", method, header, deadline, signal, context, head, request, show };
 }
