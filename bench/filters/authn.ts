@@ -139,12 +139,14 @@ const none: AuthnOptions = {
   introspectors: [],
   keyRings: [],
   userLists: [],
+  logins: [],
   certificates: [],
   keyHeaders: ["x-api-key"],
   cache: new TokenCache(),
   identity: new IdentityHeaders(),
   optional: false,
   forwardCredentials: false,
+  allowsOrigin: () => false,
 };
 const issuers = [
   {

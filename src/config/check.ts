@@ -33,7 +33,7 @@ export function checkBootstrap(
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const closed = config.providers.length > 0;
-  problems.push(...sameNames(config), ...unaskedCertificates(config));
+  problems.push(...sameNames(config), ...unaskedCertificates(config), ...samePaths(config));
   for (const key of ["https", "http"] as const) {
     if (config.listen[key].proxyProtocol && config.listen.trustProxies.length === 0) {
       const message = "nobody's header of the PROXY protocol is believed: name the proxies in trustProxies";
@@ -111,13 +111,14 @@ export function checkReferences(config: Config): CheckProblem[] {
 }
 
 /** Providers of every kind share their names, by which routes and rules mean them. */
-function sameNames({ issuers, introspection, apiKeys, basic, certificates }: Config): CheckProblem[] {
+function sameNames({ issuers, introspection, apiKeys, basic, certificates, login }: Config): CheckProblem[] {
   const kinds = [
     { key: "issuers", one: "an issuer", names: issuers },
     { key: "introspection", one: "an introspection", names: introspection },
     { key: "keys", one: "a set of keys", names: apiKeys },
     { key: "basic", one: "a list of users", names: basic },
     { key: "certificates", one: "a kind of certificates", names: certificates },
+    { key: "login", one: "a login", names: login },
   ];
   const problems: CheckProblem[] = [];
   const taken = new Map<string, string>();
@@ -128,6 +129,22 @@ function sameNames({ issuers, introspection, apiKeys, basic, certificates }: Con
         problems.push({ message: `${other} is named ${name} too`, path: ["auth", key, name] });
       taken.set(name, other ?? one);
     }
+  }
+  return problems;
+}
+
+/** An answer must tell by where it comes which provider it is from (RFC 9700 4.4). */
+function samePaths({ login }: Config): CheckProblem[] {
+  const problems: CheckProblem[] = [];
+  const taken = new Map<string, string>();
+  for (const [name, { path }] of login) {
+    const other = taken.get(path);
+    if (other !== undefined)
+      problems.push({
+        message: `${other} is served under ${path} too`,
+        path: ["auth", "login", name, "path"],
+      });
+    taken.set(path, other ?? name);
   }
   return problems;
 }

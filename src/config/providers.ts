@@ -3,6 +3,7 @@ import type { BasicConfig } from "./basic-schema.ts";
 import type { CertificatesConfig } from "./certificates-schema.ts";
 import type { DeepReadonly } from "./deep-readonly.ts";
 import { type IntrospectionConfig, introspectionOf } from "./introspection-schema.ts";
+import { type LoginConfig, loginOf } from "./login-schema.ts";
 import type { ParsedConfig } from "./schema.ts";
 
 /** Who vouches for callers, each by its name. */
@@ -12,6 +13,7 @@ export interface ProvidersConfig {
   readonly introspection: ReadonlyMap<string, IntrospectionConfig>;
   readonly basic: ReadonlyMap<string, DeepReadonly<BasicConfig>>;
   readonly certificates: ReadonlyMap<string, DeepReadonly<CertificatesConfig>>;
+  readonly login: ReadonlyMap<string, LoginConfig>;
   /** Milliseconds. */
   readonly authStartup: DeepReadonly<ParsedConfig["auth"]["startup"]>;
   /** The names of all that callers may be known by; once there is one, nothing is open that does not say so. */
@@ -20,7 +22,7 @@ export interface ProvidersConfig {
 
 /** @param resolve makes a path of the file absolute */
 export function providersOf(
-  { issuers, keys, introspection, basic, certificates, startup }: ParsedConfig["auth"],
+  { issuers, keys, introspection, basic, certificates, login, startup }: ParsedConfig["auth"],
   resolve: (file: string) => string,
 ): ProvidersConfig {
   return {
@@ -32,9 +34,12 @@ export function providersOf(
     introspection: each(introspection, introspectionOf),
     basic: each(basic, (value) => ({ ...value, file: resolve(value.file) })),
     certificates: new Map(Object.entries(certificates)),
+    login: each(login, loginOf),
     authStartup: startup,
     // Authorization services vouch for nobody.
-    providers: [issuers, keys, introspection, basic, certificates].flatMap((kind) => Object.keys(kind)),
+    providers: [issuers, keys, introspection, basic, certificates, login].flatMap((kind) =>
+      Object.keys(kind),
+    ),
   };
 }
 

@@ -10,6 +10,7 @@ import { httpSchema } from "./http-schema.ts";
 import { introspectionSchema } from "./introspection-schema.ts";
 import { limitSchema } from "./limits-schema.ts";
 import { adaptiveSchema, prioritySchema, sheddingSchema, streamSchema } from "./load-schema.ts";
+import { loginSchema } from "./login-schema.ts";
 import { storeSchema } from "./store-schema.ts";
 import { routeStreamsSchema, streamsSchema } from "./streams-schema.ts";
 import { listenTlsSchema } from "./tls-schema.ts";
@@ -284,6 +285,7 @@ export const configSchema = z.strictObject({
       introspection: z.record(name, introspectionSchema).default({}),
       basic: z.record(name, basicSchema).default({}),
       certificates: z.record(name, certificatesSchema).default({}),
+      login: z.record(name, loginSchema).default({}),
       startup: authStartupSchema.prefault({}),
       external: z.record(name, externalSchema).default({}),
     })

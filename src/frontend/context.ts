@@ -23,6 +23,8 @@ export function newContext(arrival: Arrival, protocol: string, route: string, tr
     secure: isSecure(arrival, trusts),
     httpMethod: head.method,
     httpPath: query < 0 ? head.target : head.target.slice(0, query),
+    httpQuery: query < 0 ? "" : head.target.slice(query + 1),
+    authority: head.authority,
     route,
     startedAt,
     principal: undefined,

@@ -7,6 +7,7 @@ export { grpcProtocol } from "./grpc/protocol.ts";
 export { grpcWebProtocol } from "./grpc-web/protocol.ts";
 export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
 export { createNodeListener } from "./node-engine/listener.ts";
+export { answeringHandler, type OwnAnswer } from "./passthrough/answer.ts";
 export { createForwarder, type Forwarder } from "./passthrough/forward.ts";
 export { readPassThrough, readPassThroughUpgrade } from "./passthrough/protocol.ts";
 export { admitting, trustedPeers } from "./peer.ts";

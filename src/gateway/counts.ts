@@ -1,4 +1,5 @@
 import type { Config, GrpcUpstream } from "#config";
+import { type Refreshes, RefreshLedger } from "#filter/authn";
 import { AdaptiveLimit, type ConcurrencyGate, Gate, type LatencyObserver } from "#filter/concurrency-limit";
 import { type LimitStore, MemoryStore } from "#filter/rate-limit";
 import type { Meter } from "#telemetry";
@@ -29,6 +30,8 @@ export interface Occupancy {
 export interface Counts {
   /** What was taken of limits, in memory. */
   readonly limits: LimitStore;
+  /** Of the sessions of browsers: each is done once. */
+  readonly refreshes: Refreshes;
   /** Brings what is counted in line with a configuration. */
   apply(config: Config): void;
   gate(settings: GateSettings): UpstreamGate;
@@ -57,6 +60,7 @@ interface OwnGate extends UpstreamGate {
 /** Counts in this process. */
 export class OwnCounts implements Counts {
   readonly limits: MemoryStore = new MemoryStore();
+  readonly refreshes: RefreshLedger = new RefreshLedger();
   readonly #gates = new Map<string, OwnGate>();
 
   constructor(meter: Meter) {

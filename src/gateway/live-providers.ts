@@ -9,26 +9,31 @@ import {
   type IssuerOptions,
   KeyRing,
   KeySource,
+  Login,
+  type Refreshes,
   TokenCache,
   type TrustedIssuer,
   UserList,
 } from "#filter/authn";
 import type { Logger } from "#telemetry";
-import { type Kept, keep } from "./kept.ts";
+import { found, type Kept, keep } from "./kept.ts";
 
 /** Who vouches for callers, with the keys and the answers that are remembered of them. */
 export class LiveProviders {
   readonly #logger: Logger;
+  readonly #refreshes: Refreshes;
   readonly #issuers = new Map<string, Kept<TrustedIssuer>>();
   readonly #introspectors = new Map<string, Kept<Introspector>>();
   readonly #keyRings = new Map<string, Kept<KeyRing>>();
   readonly #userLists = new Map<string, Kept<UserList>>();
   readonly #certificates = new Map<string, Kept<CertificateNames>>();
+  readonly #logins = new Map<string, Kept<Login>>();
   readonly #caches = new Map<string, TokenCache>();
   #identity = new IdentityHeaders();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, refreshes: Refreshes) {
     this.#logger = logger;
+    this.#refreshes = refreshes;
   }
 
   /** Brings what lives in line with a configuration. */
@@ -66,23 +71,39 @@ export class LiveProviders {
       (options) => new CertificateNames(options),
       () => {},
     );
-    const { issuers, apiKeys, introspection, basic, certificates } = config;
-    const all = [...issuers, ...apiKeys, ...introspection, ...basic, ...certificates];
+    keep(
+      this.#logins,
+      [...config.login].map(([name, { forward: _forward, ...options }]) => {
+        const { client, secrets } = options;
+        const secret = [client.secret, ...secrets].map((each) => hash("sha256", each?.reveal() ?? ""));
+        return [name, { ...options, name, secret }] as const;
+      }),
+      (options) => new Login(options, this.#refreshes, this.#logger),
+      (login) => void login.close(),
+    );
+    const { issuers, apiKeys, introspection, basic, certificates, login } = config;
+    const all = [...issuers, ...apiKeys, ...introspection, ...basic, ...certificates, ...login];
     this.#identity = new IdentityHeaders(new Map(all.map(([name, { forward }]) => [name, forward])));
   }
 
   /** What authentication by these providers needs. */
-  for(providers: readonly string[]): Omit<AuthnOptions, "optional" | "forwardCredentials"> {
+  for(providers: readonly string[]): Omit<AuthnOptions, "optional" | "forwardCredentials" | "allowsOrigin"> {
     return {
       issuers: those(this.#issuers, providers),
       introspectors: those(this.#introspectors, providers),
       keyRings: those(this.#keyRings, providers),
       userLists: those(this.#userLists, providers),
+      logins: those(this.#logins, providers),
       certificates: those(this.#certificates, providers),
       keyHeaders: [...this.#keyRings.values()].map(({ value }) => value.options.header),
       cache: this.#tokenCache(providers),
       identity: this.#identity,
     };
+  }
+
+  /** @throws Error for a name that the configuration does not have */
+  login(name: string): Login {
+    return found(this.#logins, name);
   }
 
   get apiKeys(): readonly ApiKeyView[] {
@@ -112,7 +133,10 @@ export class LiveProviders {
   async close(): Promise<void> {
     for (const { value } of this.#keyRings.values()) value.close();
     for (const { value } of this.#userLists.values()) value.close();
-    await Promise.all([...this.#issuers.values()].map(({ value }) => value.keys.close()));
+    await Promise.all([
+      ...[...this.#issuers.values()].map(({ value }) => value.keys.close()),
+      ...[...this.#logins.values()].map(({ value }) => value.close()),
+    ]);
   }
 
   #applyIssuers(config: Config): void {

@@ -48,7 +48,7 @@ export class LiveState {
     this.#logger = logger;
     this.counts = counts;
     this.#limits = new LiveLimits(logger, meter, counts.limits);
-    this.providers = new LiveProviders(logger);
+    this.providers = new LiveProviders(logger, counts.refreshes);
   }
 
   get upstreams(): ReadonlyMap<string, LiveUpstream> {

@@ -14,7 +14,7 @@ import { type RetryPolicy, retryFilter } from "#filter/retry";
 import { sessionExpiryFilter } from "#filter/session-expiry";
 import { streamLimitFilter } from "#filter/stream-limit";
 import { validateFilter } from "#filter/validate";
-import { admitting } from "#frontend";
+import { admitting, type Cors } from "#frontend";
 import { Health } from "#gen/grpc/health/v1/health_pb";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method, SchemaRegistry } from "#schema";
@@ -43,6 +43,8 @@ export interface Demands {
   /** By their names. */
   readonly limits: ReadonlyMap<string, LimitPolicy>;
   readonly registry: SchemaRegistry;
+  /** Undefined where pages of other origins may do nothing. */
+  readonly cors: Cors | undefined;
 }
 
 /** Tried again without being asked: what may be called twice, when its connection failed. */
@@ -99,6 +101,7 @@ export function pipeline(demands: Demands, observing: Observers, live: LiveState
         ...live.providers.for(access.providers),
         optional: access.optional,
         forwardCredentials: route?.auth?.forwardCredentials === true,
+        allowsOrigin: (origin) => demands.cors?.credentials === true && demands.cors.allows(origin),
       }),
     );
     // What may go on for long ends with the credentials that let it in.

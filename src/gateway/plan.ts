@@ -9,6 +9,7 @@ import {
   routeOfMethod,
 } from "#config";
 import type { Program } from "#expression";
+import { type LoginEndpoint, loginEndpoints } from "#filter/authn";
 import type { LimitPolicy } from "#filter/rate-limit";
 import {
   buildRouteTable,
@@ -60,9 +61,18 @@ export interface PlannedPath {
   readonly route: RouteConfig;
 }
 
+/** A path of the gateway's own, that people are led through to log in. */
+export interface PlannedEndpoint {
+  readonly template: string;
+  /** The name of the login. */
+  readonly login: string;
+  readonly endpoint: LoginEndpoint;
+}
+
 export type PlannedTarget =
   | { readonly kind: "method"; readonly planned: PlannedMethod; readonly rule: HttpRule }
-  | { readonly kind: "path"; readonly planned: PlannedPath };
+  | { readonly kind: "path"; readonly planned: PlannedPath }
+  | { readonly kind: "endpoint"; readonly planned: PlannedEndpoint };
 
 /** What a gateway with this configuration and this schema serves. */
 export interface Plan {
@@ -114,6 +124,7 @@ export function planGateway(config: Config, schema: Schema): Plan {
   }
   for (const route of config.routes)
     if (isPathRoute(route)) planPath(config, route, entries, rules, problems);
+  for (const [login, { path }] of config.login) planEndpoints(login, path, entries);
   const routing = { keptEscapes, trailingSlash, everyColonIsVerb, conflicts: routeConflicts };
   const { table, problems: conflicts } = buildRouteTable(entries, routing);
   problems.push(...conflicts);
@@ -255,6 +266,20 @@ function planPath(
   } catch (error) {
     if (!(error instanceof TemplateError)) throw error;
     problems.push({ severity: "error", message: `routes: ${route.match}: ${error.message}` });
+  }
+}
+
+function planEndpoints(login: string, path: string, entries: RouteEntry<PlannedTarget>[]): void {
+  for (const [name, httpMethod] of Object.entries(loginEndpoints)) {
+    const endpoint = name as LoginEndpoint;
+    const template = `${httpMethod} ${path}/${endpoint}`;
+    entries.push({
+      httpMethod,
+      template: parseTemplate(`${path}/${endpoint}`),
+      target: { kind: "endpoint", planned: { template, login, endpoint } },
+      name: `${endpoint} of ${login}`,
+      location: undefined,
+    });
   }
 }
 

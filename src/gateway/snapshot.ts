@@ -17,8 +17,9 @@ import type { Schema } from "#schema";
 import { compileTranscoder, type Transcoder } from "#transcode";
 import { answerCompression } from "./compression.ts";
 import type { LiveState } from "./live-state.ts";
+import { loginRoute } from "./login-route.ts";
 import { type Observers, observers, pipeline } from "./pipeline.ts";
-import type { Plan, PlannedMethod, PlannedPath } from "./plan.ts";
+import type { Plan, PlannedMethod, PlannedPath, PlannedTarget } from "./plan.ts";
 import { streamOptions } from "./streams.ts";
 import { answersOf, codecOptions, transcodeOptions } from "./switches.ts";
 import { syntheticMethod } from "./synthetic-method.ts";
@@ -51,10 +52,7 @@ export function buildSnapshot(options: SnapshotOptions): Snapshot {
       ...entry,
       location: undefined,
       keptEscapes: entry.keptEscapes,
-      target:
-        entry.target.kind === "method"
-          ? builder.methodRoute(entry.target.planned, entry.target.rule)
-          : passThroughRoute(entry.target.planned, options, builder.cors),
+      target: builder.route(entry.target),
     })),
     plan.routing,
   );
@@ -111,6 +109,17 @@ class RouteBuilder {
     );
   }
 
+  route(target: PlannedTarget): Route {
+    switch (target.kind) {
+      case "method":
+        return this.methodRoute(target.planned, target.rule);
+      case "path":
+        return passThroughRoute(target.planned, this.#options, this.cors);
+      case "endpoint":
+        return loginRoute(target.planned, this.#options, this.cors);
+    }
+  }
+
   methodRoute(planned: PlannedMethod, rule: HttpRule): MethodRoute {
     return new LazyMethodRoute(
       rule.template.text,
@@ -160,7 +169,7 @@ class RouteBuilder {
     const { config, limits, schema } = plan;
     const { registry } = schema;
     const filters = pipeline(
-      { method, access, allow, route, timeoutMs, upstream, config, limits, registry },
+      { method, access, allow, route, timeoutMs, upstream, config, limits, registry, cors: this.cors },
       observing,
       live,
     );
@@ -232,7 +241,7 @@ function passThroughRoute(
     template: planned.template,
     cors,
     get handler() {
-      handler ??= compose(passThroughFilters(planned, method, options), options.forward(planned));
+      handler ??= compose(passThroughFilters(planned, method, options, cors), options.forward(planned));
       return handler;
     },
   };
@@ -242,6 +251,7 @@ function passThroughFilters(
   planned: PlannedPath,
   method: PassThroughRoute["method"],
   options: SnapshotOptions,
+  cors: Cors | undefined,
 ) {
   const { access, allow, route } = planned;
   const { plan, observing, live } = options;
@@ -257,6 +267,7 @@ function passThroughFilters(
       config: plan.config,
       limits: plan.limits,
       registry: plan.schema.registry,
+      cors,
     },
     observing,
     live,

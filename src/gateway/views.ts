@@ -3,7 +3,7 @@ import type { Problem } from "#schema";
 import type { EndpointStatus } from "#upstream";
 import type { Occupancy } from "./counts.ts";
 import type { LiveState } from "./live-state.ts";
-import type { Access, Plan } from "./plan.ts";
+import type { Access, Plan, PlannedEndpoint } from "./plan.ts";
 
 /** One way to call something, for people and scripts. */
 export interface RouteView {
@@ -21,6 +21,7 @@ export interface RouteView {
 /** Every route of a plan, in the order of their paths. */
 export function routeViews(plan: Plan): RouteView[] {
   const views = plan.entries.map(({ httpMethod, template, target }): RouteView => {
+    if (target.kind === "endpoint") return endpointView(httpMethod, template.text, target.planned);
     const { planned } = target;
     const route = planned.route;
     return {
@@ -35,6 +36,19 @@ export function routeViews(plan: Plan): RouteView[] {
     };
   });
   return views.sort((a, b) => compare(a.path, b.path) || compare(a.httpMethod, b.httpMethod));
+}
+
+function endpointView(httpMethod: string, path: string, { login }: PlannedEndpoint): RouteView {
+  return {
+    httpMethod,
+    path,
+    method: "",
+    kind: "login",
+    upstream: login,
+    access: "public",
+    limits: [],
+    timeoutMs: undefined,
+  };
 }
 
 function compare(a: string, b: string): number {

@@ -36,6 +36,10 @@ export interface Context {
   readonly httpMethod: string;
   /** The raw path without its query, for the log; never used for routing again. */
   readonly httpPath: string;
+  /** What came after the mark, as sent; never logged. */
+  readonly httpQuery?: string;
+  /** The host that the client asked, in lower case, with the port if one was given. */
+  readonly authority?: string;
   /** The template of the route that matched, or the gRPC path. */
   readonly route: string;
   /** `performance.now()` when the head of the request was read. */

@@ -16,6 +16,8 @@ export class Counting {
   readonly #gates = new Map<number, MemberGate>();
   /** Calls that wait for a place. */
   readonly #waiting = new Map<number, CallAbort>();
+  /** Refreshes that the member is to do. */
+  readonly #claims = new Set<string>();
   #decisions: Decision[] = [];
   #gone = false;
 
@@ -39,6 +41,7 @@ export class Counting {
       member.held = 0;
       for (let i = 0; i < held; i++) member.gate.leave();
     }
+    for (const key of this.#claims) this.#counts.refreshes.release(key);
   }
 
   #do(operation: Operation): void {
@@ -70,8 +73,25 @@ export class Counting {
       case "observe": {
         const member = this.#gates.get(operation.gate);
         member?.adaptive?.observe(operation.ms, member.gate.inFlight);
+        return;
       }
+      case "claim":
+        void this.#claim(operation);
+        return;
+      case "settle":
+        this.#claims.delete(operation.key);
+        this.#counts.refreshes.settle(operation.key, operation.outcome);
     }
+  }
+
+  async #claim({ id, key }: Extract<Operation, { kind: "claim" }>): Promise<void> {
+    const outcome = await this.#counts.refreshes.claim(key);
+    if (outcome === undefined) {
+      // Between being next and hearing of it the worker may have ended.
+      if (this.#gone) this.#counts.refreshes.release(key);
+      else this.#claims.add(key);
+    }
+    this.#decide({ kind: "claimed", id, outcome });
   }
 
   /** Every one is decided, sooner or later, the abandoned ones included. */

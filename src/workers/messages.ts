@@ -1,5 +1,5 @@
 import type { ConfigSource } from "#config";
-import type { ApiKeyView } from "#filter/authn";
+import type { ApiKeyView, RefreshOutcome } from "#filter/authn";
 import type { Priority } from "#filter/concurrency-limit";
 import type { Demand, Standing } from "#filter/rate-limit";
 import type { GateSettings, UpstreamView } from "#gateway";
@@ -66,10 +66,15 @@ export type Operation =
   /** Nobody waits for the place any more; it is to be given back if it was had. */
   | { readonly kind: "abandon"; readonly id: number }
   | { readonly kind: "leave"; readonly gate: number }
-  | { readonly kind: "observe"; readonly gate: number; readonly ms: number };
+  | { readonly kind: "observe"; readonly gate: number; readonly ms: number }
+  /** Asks for what comes of the refresh of a session, or to be the one who does it. */
+  | { readonly kind: "claim"; readonly id: number; readonly key: string }
+  | { readonly kind: "settle"; readonly key: string; readonly outcome: RefreshOutcome };
 
-/** How a `take` or an `enter` went. */
+/** How a `take`, an `enter` or a `claim` went. */
 export type Decision =
   | { readonly kind: "taken"; readonly id: number; readonly standings: readonly Standing[] }
   | { readonly kind: "entered"; readonly id: number }
-  | { readonly kind: "full"; readonly id: number };
+  | { readonly kind: "full"; readonly id: number }
+  /** Without an outcome: the worker is to do it. */
+  | { readonly kind: "claimed"; readonly id: number; readonly outcome: RefreshOutcome | undefined };

@@ -1,3 +1,4 @@
+import type { Refreshes, RefreshOutcome } from "#filter/authn";
 import {
   type ConcurrencyGate,
   type LatencyObserver,
@@ -13,11 +14,13 @@ interface Waiter {
   readonly taken?: (standings: readonly Standing[]) => void;
   readonly entered?: () => void;
   readonly full?: () => void;
+  readonly claimed?: (outcome: RefreshOutcome | undefined) => void;
 }
 
 /** Counts in the primary process, together with the other workers. What one turn of the event loop asks is one message. */
 export class RemoteCounts implements Counts {
   readonly limits: LimitStore;
+  readonly refreshes: Refreshes;
   readonly #send: (operations: readonly Operation[]) => void;
   readonly #waiters = new Map<number, Waiter>();
   #operations: Operation[] = [];
@@ -30,6 +33,7 @@ export class RemoteCounts implements Counts {
       take: (demands) => this.#take(demands),
       giveBack: (demands) => this.#add({ kind: "giveBack", demands }),
     };
+    this.refreshes = { once: (key, refresh) => this.#refreshOnce(key, refresh) };
   }
 
   /** The primary knows the configuration too. */
@@ -57,6 +61,7 @@ export class RemoteCounts implements Counts {
       this.#waiters.delete(decision.id);
       if (decision.kind === "taken") waiter?.taken?.(decision.standings);
       else if (decision.kind === "entered") waiter?.entered?.();
+      else if (decision.kind === "claimed") waiter?.claimed?.(decision.outcome);
       else waiter?.full?.();
     }
   }
@@ -67,6 +72,18 @@ export class RemoteCounts implements Counts {
       this.#waiters.set(id, { taken });
       this.#add({ kind: "take", id, demands });
     });
+  }
+
+  async #refreshOnce(key: string, refresh: () => Promise<RefreshOutcome>): Promise<RefreshOutcome> {
+    const known = await new Promise<RefreshOutcome | undefined>((claimed) => {
+      const id = ++this.#lastId;
+      this.#waiters.set(id, { claimed });
+      this.#add({ kind: "claim", id, key });
+    });
+    if (known !== undefined) return known;
+    const outcome = await refresh();
+    this.#add({ kind: "settle", key, outcome });
+    return outcome;
   }
 
   #remoteGate(gate: number): ConcurrencyGate {

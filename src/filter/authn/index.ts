@@ -9,6 +9,17 @@ export type { IssuerOptions } from "./issuer.ts";
 export { parseKeyFile } from "./key-file.ts";
 export { type ApiKeysOptions, type ApiKeyView, KeyRing } from "./key-ring.ts";
 export { KeySource } from "./key-source.ts";
+export {
+  Login,
+  type LoginAnswer,
+  type LoginEndpoint,
+  type LoginOptions,
+  type LoginRequest,
+  loginEndpoints,
+  type Refreshes,
+  RefreshLedger,
+  type RefreshOutcome,
+} from "./login/index.ts";
 export { hashPassword } from "./password.ts";
 export { TokenCache } from "./token-cache.ts";
 export { parseUserFile } from "./user-file.ts";

@@ -1,10 +1,35 @@
-import { Code, RpcError } from "#rpc";
+import { Code, Metadata, RpcError } from "#rpc";
 
 /** @param challenge what a caller may authenticate with (RFC 9110 11.6.1); empty where that is nothing here */
 export function missingCredentials(challenge: string): RpcError {
   return new RpcError(Code.UNAUTHENTICATED, "credentials are required", {
     reason: "credentials_missing",
     ...(challenge === "" ? {} : { challenge }),
+  });
+}
+
+/** A person who has to log in first: a browser that shows a page is led there. @param location absolute */
+export function loginRequired(location: string): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, "credentials are required", {
+    reason: "credentials_missing",
+    httpStatus: 302,
+    location,
+    head: Metadata.from([["cache-control", "no-store"]]),
+  });
+}
+
+/** A session that has ended. */
+export function sessionOver(challenge: string): RpcError {
+  return new RpcError(Code.UNAUTHENTICATED, "the session has ended: log in again", {
+    reason: "credentials_expired",
+    ...(challenge === "" ? {} : { challenge }),
+  });
+}
+
+/** A request that a page of another site had a browser send, with credentials that browsers send by themselves. */
+export function crossSite(): RpcError {
+  return new RpcError(Code.PERMISSION_DENIED, "pages of other sites may not do this with your session", {
+    reason: "cross_site",
   });
 }
 

@@ -132,7 +132,11 @@ async function forwardUpgrade(
     async onReq(_request, options) {
       // A connection that was asked to change its protocol is no other request's.
       const outgoing = (target.tls ? https : http).request({ ...options, agent: false });
-      outgoing.once("upgrade", () => outgoing.setTimeout(0));
+      outgoing.once("upgrade", ({ headers: answered }) => {
+        outgoing.setTimeout(0);
+        const cookies = call.head?.getAll("set-cookie") ?? [];
+        if (cookies.length > 0) answered["set-cookie"] = [...(answered["set-cookie"] ?? []), ...cookies];
+      });
       return outgoing;
     },
   });

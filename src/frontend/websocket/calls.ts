@@ -1,4 +1,4 @@
-import { type Call, type CallBase, type Context, Payload } from "#rpc";
+import { type Call, type CallBase, type Context, type Metadata, Payload } from "#rpc";
 import type { Upgrade } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
@@ -19,13 +19,15 @@ export interface WebSocketCallOptions {
   /** Sent as a cookie. */
   readonly cookie: string | undefined;
   readonly context: Context;
+  /** Fields for the answer that accepts the upgrade. */
+  readonly head: Metadata;
 }
 
 /** The call that a WebSocket makes; its messages are read, and the upgrade accepted, when somebody asks for them. */
 export function webSocketCall(options: WebSocketCallOptions): Call {
   const { session, route } = options;
   const { method, input } = route.served;
-  const base = baseOf(options, options.upgrade.head.fields);
+  const base = { ...baseOf(options, options.upgrade.head.fields), head: options.head };
   const single = isSingle(route);
   // A rule without a body says that path and query are the request: nothing is waited for.
   if (single && route.transcoder.rule.body === undefined) session.expectNoMessages();

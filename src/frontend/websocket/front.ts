@@ -1,4 +1,4 @@
-import { type Call, type CallSignal, Code, type Context, type Reply, RpcError } from "#rpc";
+import { type Call, type CallSignal, Code, type Context, Metadata, type Reply, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
 import { newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
@@ -124,11 +124,12 @@ export class WebSocketFront {
     const { name, confirmed } = negotiated;
     const subprotocol = subprotocolOf(name, routes);
     const limit = route.served.messageBytes + subprotocol.overheadBytes;
-    const accept = () => this.#sockets.accept(upgrade, confirmed, limit);
+    const head = new Metadata();
+    const accept = () => this.#sockets.accept(upgrade, { confirmed, maxMessageBytes: limit, head });
     const session = new Session(subprotocol, settings, accept);
     const cookie =
       settings.tokenCookie === undefined ? undefined : tokenCookie(upgrade.head, settings.tokenCookie, cors);
-    const options = { upgrade, session, route, captures, token: negotiated.token, cookie, context };
+    const options = { upgrade, session, route, captures, token: negotiated.token, cookie, context, head };
     if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
     const call = webSocketCall(options);
     return () => this.#run(session, call, route);

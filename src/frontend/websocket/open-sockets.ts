@@ -1,5 +1,5 @@
 import { type WebSocket, WebSocketServer } from "ws";
-import { Code, RpcError } from "#rpc";
+import { Code, type Metadata, RpcError } from "#rpc";
 import type { Upgrade } from "../exchange.ts";
 import type { WebSocketSettings } from "./settings.ts";
 
@@ -8,6 +8,16 @@ interface Tended {
   alive: boolean;
   /** Rounds until it is pinged. */
   rounds: number;
+}
+
+/** How an upgrade is accepted. */
+export interface Acceptance {
+  /** The subprotocol, where one is to be confirmed. */
+  readonly confirmed: string | undefined;
+  /** Over it a message, once decompressed, closes its socket with 1009. */
+  readonly maxMessageBytes: number;
+  /** Fields for the answer. */
+  readonly head: Metadata;
 }
 
 /** Rounds in the time between two pings: each takes its share, so that the pings of many sockets do not fall together. */
@@ -34,20 +44,21 @@ export class OpenSockets {
     return this.#sockets.size;
   }
 
-  /**
-   * Shakes hands.
-   * @param confirmed the subprotocol, where one is to be confirmed
-   * @param maxMessageBytes over it a message, once decompressed, closes its socket with 1009
-   * @throws RpcError when the handshake turns out to be none; it was answered then
-   */
-  accept(upgrade: Upgrade, confirmed: string | undefined, maxMessageBytes: number): WebSocket {
+  /** Shakes hands. @throws RpcError when the handshake turns out to be none; it was answered then */
+  accept(upgrade: Upgrade, { confirmed, maxMessageBytes, head }: Acceptance): WebSocket {
     const { request, socket: stream, firstBytes } = upgrade;
     if (confirmed === undefined) delete request.headers["sec-websocket-protocol"];
     else request.headers["sec-websocket-protocol"] = confirmed;
+    const server = this.#server(maxMessageBytes);
     let accepted: WebSocket | undefined;
-    this.#server(maxMessageBytes).handleUpgrade(request, stream, firstBytes, (socket) => {
+    const addHead = (lines: string[]): void => {
+      for (const [name, value] of head) lines.push(`${name}: ${value}`);
+    };
+    server.once("headers", addHead);
+    server.handleUpgrade(request, stream, firstBytes, (socket) => {
       accepted = socket;
     });
+    server.off("headers", addHead);
     if (accepted === undefined)
       throw new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" });
     const socket = accepted;

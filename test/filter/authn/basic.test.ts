@@ -64,12 +64,14 @@ function filterOf(over: Partial<AuthnOptions> = {}) {
     introspectors: [],
     keyRings: [],
     userLists: [list],
+    logins: [],
     certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),
     optional: false,
     forwardCredentials: false,
+    allowsOrigin: () => false,
     ...over,
   })(async (call) => {
     passed = call;

@@ -67,12 +67,14 @@ function asker(over: Partial<IntrospectionOptions> = {}): Asker {
     introspectors: [introspector],
     keyRings: [],
     userLists: [],
+    logins: [],
     certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),
     optional: false,
     forwardCredentials: false,
+    allowsOrigin: () => false,
   })(async (call) => {
     passed = call;
     return unaryReply();

@@ -41,12 +41,14 @@ export function authenticator(
     introspectors: [],
     keyRings: [],
     userLists: [],
+    logins: [],
     certificates: [],
     keyHeaders: [],
     cache: new TokenCache(),
     identity: new IdentityHeaders(),
     optional: false,
     forwardCredentials: false,
+    allowsOrigin: () => false,
     ...more.filter,
   };
   let passed: Call | undefined;
