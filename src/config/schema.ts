@@ -95,6 +95,13 @@ const listen = z.strictObject({
       bodyIdle: duration("How long the body of a request may pause.").prefault("60s"),
     })
     .prefault({}),
+  via: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/, "expected a name such as edge, or off")
+    .default("dragoman")
+    .describe(
+      "By which name upstreams are told of the gateway, and requests that come in a circle are known; or off.",
+    ),
   underscores: z
     .enum(["drop", "reject", "allow"])
     .default("drop")

@@ -1,7 +1,7 @@
 import type { Context, Peer } from "#rpc";
 import type { RequestHead } from "./exchange.ts";
-import { field, fieldValues } from "./fields.ts";
-import { clientPeer, type TrustsPeer } from "./peer.ts";
+import { field } from "./fields.ts";
+import { clientOrigin, clientPeer, type TrustsPeer } from "./peer.ts";
 import { isRequestId, nextRequestId } from "./request-id.ts";
 
 /** What an exchange or an upgrade tells of itself. */
@@ -9,18 +9,37 @@ export interface Arrival {
   readonly head: RequestHead;
   readonly peer: Peer;
   readonly startedAt: number;
+  /** `1.1` when absent. */
+  readonly httpVersion?: "1.1" | "2";
+}
+
+/** What the gateway makes of where requests come from. */
+export interface Edge {
+  readonly trusts: TrustsPeer;
+  /** By which name `via` tells of the gateway; untold when undefined. */
+  readonly name: string | undefined;
 }
 
 /** The context of a call that begins. */
-export function newContext(arrival: Arrival, protocol: string, route: string, trusts: TrustsPeer): Context {
-  const { head, peer, startedAt } = arrival;
+export function newContext(
+  arrival: Arrival,
+  protocol: string,
+  route: string,
+  { trusts, name }: Edge,
+): Context {
+  const { head, peer, startedAt, httpVersion = "1.1" } = arrival;
   const query = head.target.indexOf("?");
-  const given = trusts(peer.address) ? field(head.fields, "x-request-id") : undefined;
+  const trusted = trusts(peer.address);
+  const given = trusted ? field(head.fields, "x-request-id") : undefined;
+  const client = trusted ? clientPeer(peer, head.fields, trusts) : peer;
+  const origin = trusted ? clientOrigin(client, head.fields, trusts) : undefined;
   return {
     requestId: given !== undefined && isRequestId(given) ? given : nextRequestId(),
     protocol,
-    peer: clientPeer(peer, head.fields, trusts),
-    secure: isSecure(arrival, trusts),
+    peer: client,
+    secure: (origin?.proto ?? head.scheme) === "https",
+    forwardedHost: origin?.host,
+    via: name === undefined ? undefined : `${httpVersion} ${name}`,
     httpMethod: head.method,
     httpPath: query < 0 ? head.target : head.target.slice(0, query),
     httpQuery: query < 0 ? "" : head.target.slice(query + 1),
@@ -35,11 +54,4 @@ export function newContext(arrival: Arrival, protocol: string, route: string, tr
     queuedMs: 0,
     upstreamMs: undefined,
   };
-}
-
-/** A trusted proxy knows better how its client speaks; the last one that said so is the one that is trusted. */
-function isSecure({ head, peer }: Arrival, trusts: TrustsPeer): boolean {
-  if (!trusts(peer.address)) return head.scheme === "https";
-  const said = fieldValues(head.fields, "x-forwarded-proto").at(-1)?.split(",").at(-1)?.trim().toLowerCase();
-  return (said ?? head.scheme) === "https";
 }

@@ -17,6 +17,11 @@ export interface RawHead {
 /** `host` or `host:port`, without userinfo (RFC 9110 4.2.4) and without anything a host cannot have. */
 const authorityGrammar = /^(?:[\w.~!$&'()*+,;=%-]+|\[[\da-fA-F:.]+\])(?::\d{0,5})?$/;
 
+/** Whether a text is an authority as requests may have one. */
+export function isAuthority(text: string): boolean {
+  return authorityGrammar.test(text);
+}
+
 /** What may be sent twice (RFC 9110 9.2.1). */
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
@@ -74,10 +79,30 @@ export function checkHead(
     return malformed("the request target must be a path");
   }
   // RFC 9110 7.1: servers that end a path there would serve another one than was looked at.
+  if (limits.loopName !== undefined && isLoop(raw.fields, limits.loopName)) {
+    return {
+      status: 508,
+      code: Code.FAILED_PRECONDITION,
+      message: "the request comes round in a circle",
+      reason: "loop_detected",
+    };
+  }
   if (raw.target.includes("#")) return malformed("a request target may not have a fragment");
   const fields = withoutUnderscores(raw.fields, limits.underscores ?? "drop");
   if (fields === undefined) return malformed("a header name may not have an underscore");
   return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields };
+}
+
+/** Gateways of one name may stand behind each other, but not so many. */
+const mostPasses = 10;
+
+/** Whether a request has come through a gateway of this name too often (RFC 9110 7.6.3). */
+function isLoop(fields: Fields, name: string): boolean {
+  if (field(fields, "via") === undefined) return false;
+  const passes = fieldValues(fields, "via")
+    .flatMap((value) => value.split(","))
+    .filter((pass) => pass.trim().split(/\s+/)[1] === name);
+  return passes.length >= mostPasses;
 }
 
 /**

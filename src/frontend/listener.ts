@@ -34,6 +34,8 @@ export interface ListenerLimits {
   readonly bodyIdleMs: number;
   /** `drop` when absent. */
   readonly underscores?: Underscores;
+  /** By which name in `via` requests that have been here before are known; unknown when absent. */
+  readonly loopName?: string | undefined;
 }
 
 /**

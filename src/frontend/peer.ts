@@ -1,7 +1,8 @@
 import net from "node:net";
 import type { Peer } from "#rpc";
 import { type Fields, fieldValues } from "./fields.ts";
-import { forwardedFor } from "./forwarded-for.ts";
+import { forwardedElements } from "./forwarded-elements.ts";
+import { isAuthority } from "./head.ts";
 
 /** Where trusted proxies say for whom they speak; the other field is not looked at, since they would let it pass. */
 export type ForwardedField = "x-forwarded-for" | "forwarded";
@@ -66,16 +67,52 @@ function isAddress(text: string): boolean {
  */
 export function clientPeer(peer: Peer, fields: Fields, trusts: TrustsPeer): Peer {
   if (!trusts(peer.address)) return peer;
-  const chain =
-    trusts.from === "forwarded"
-      ? forwardedFor(fieldValues(fields, "forwarded"))
-      : fieldValues(fields, "x-forwarded-for").flatMap((value) => value.split(","));
+  const chain = chainOf(fields, trusts);
   let client = peer;
+  const hops: string[] = [];
   for (let i = chain.length - 1; i >= 0; i--) {
     const address = (chain[i] as string).trim();
     if (!isAddress(address)) break;
-    client = { address: plainAddress(address), port: 0 };
+    hops.unshift(client.address);
+    client = { address: plainAddress(address), port: 0, hops };
     if (!trusts(client.address)) break;
   }
   return client;
+}
+
+function chainOf(fields: Fields, { from }: TrustsPeer): readonly string[] {
+  if (from === "forwarded")
+    return forwardedElements(fieldValues(fields, "forwarded")).map(({ node }) => node);
+  return fieldValues(fields, "x-forwarded-for").flatMap((value) => value.split(","));
+}
+
+/** How the client has come to the first of the proxies that are trusted; what nobody says is undefined. */
+export interface Origin {
+  /** `https`, `http`. */
+  readonly proto: string | undefined;
+  /** The authority that it asked for, in lower case. */
+  readonly host: string | undefined;
+}
+
+/**
+ * What a trusted peer says of how its client came: by the field that it fills in, or by `x-forwarded-proto` and
+ * `x-forwarded-host`, the last of several.
+ *
+ * @param client what `clientPeer` made of it
+ */
+export function clientOrigin(client: Peer, fields: Fields, { from }: TrustsPeer): Origin {
+  if (from !== "forwarded")
+    return { proto: last(fields, "x-forwarded-proto"), host: authority(last(fields, "x-forwarded-host")) };
+  const elements = forwardedElements(fieldValues(fields, "forwarded"));
+  // Each element tells of one hop: the one that names the client tells how it came.
+  const { proto, host } = elements[elements.length - (client.hops?.length ?? 0)] ?? {};
+  return { proto, host: authority(host) };
+}
+
+function last(fields: Fields, name: string): string | undefined {
+  return fieldValues(fields, name).at(-1)?.split(",").at(-1)?.trim().toLowerCase();
+}
+
+function authority(text: string | undefined): string | undefined {
+  return text !== undefined && isAuthority(text) ? text : undefined;
 }

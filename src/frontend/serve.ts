@@ -10,18 +10,16 @@ import {
   type UnarySink,
 } from "#rpc";
 import type { Logger } from "#telemetry";
-import { newContext } from "./context.ts";
+import { type Edge, newContext } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
-import type { TrustsPeer } from "./peer.ts";
 import type { Match, Protocol } from "./protocol.ts";
 import type { Routes } from "./routes.ts";
 
-export interface ServeOptions {
+export interface ServeOptions extends Edge {
   /** The routes of the current snapshot; asked once per exchange. */
   readonly routes: () => Routes;
   /** In the order in which they are asked. The last must match everything. */
   readonly protocols: readonly Protocol[];
-  readonly trusts: TrustsPeer;
   readonly logger: Logger;
 }
 
@@ -66,7 +64,7 @@ class Serving<M extends Match> implements UnarySink {
       if (protocol.answer?.(exchange, this.#routes) === true) return;
       match = protocol.route(exchange.head, this.#routes);
       this.#match = match;
-      this.#context = newContext(exchange, protocol.name, match.template, this.#options.trusts);
+      this.#context = newContext(exchange, protocol.name, match.template, this.#options);
       call = protocol.read(exchange, match, this.#context);
       this.#call = call;
     } catch (thrown) {
@@ -108,7 +106,7 @@ class Serving<M extends Match> implements UnarySink {
   }
 
   #contextOf(template: string): Context {
-    this.#context ??= newContext(this.#exchange, this.#protocol.name, template, this.#options.trusts);
+    this.#context ??= newContext(this.#exchange, this.#protocol.name, template, this.#options);
     return this.#context;
   }
 

@@ -45,6 +45,7 @@ export async function openListeners(
     headMs: limits.headTimeout,
     bodyIdleMs: limits.bodyIdle,
     underscores,
+    loopName: viaName(config.listen),
   };
   const opened: Listener[] = [];
   const { caPath, certificates } = await certificatesOf(https.tls, stateDir, logger, meter);
@@ -166,6 +167,11 @@ export function portError(what: string, host: string, port: number, cause: unkno
         ? "needs more privileges than this process has"
         : `cannot be opened (${String(code ?? cause)})`;
   return new StartError(`port ${port} on ${host}, for ${what}, ${why}`, { cause });
+}
+
+/** By which name `via` tells of the gateway. */
+export function viaName({ via }: Config["listen"]): string | undefined {
+  return via === "off" ? undefined : via;
 }
 
 /** Tells browsers to insist on HTTPS (RFC 6797), on answers over HTTPS alone. */

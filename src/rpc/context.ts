@@ -4,6 +4,8 @@ import type { Principal } from "./principal.ts";
 export interface Peer {
   readonly address: string;
   readonly port: number;
+  /** Proxies between the client and the gateway, the nearest last; absent when there are none that may speak for it. */
+  readonly hops?: readonly string[];
   /**
    * What the client proved to be by TLS: present only when the certificate was verified against the trusted roots, and
    * never when a proxy speaks for somebody else.
@@ -32,6 +34,10 @@ export interface Context {
   readonly peer: Peer;
   /** The client speaks TLS: to the gateway, or to a trusted proxy that says so. */
   readonly secure?: boolean;
+  /** The authority that the client asked a trusted proxy for, where that tells; absent where it is that of the request. */
+  readonly forwardedHost?: string | undefined;
+  /** What `via` says of the gateway (RFC 9110 7.6.3); absent where it says nothing. */
+  readonly via?: string | undefined;
   /** As sent by the client: `GET`, `POST`; for the log. */
   readonly httpMethod: string;
   /** The raw path without its query, for the log; never used for routing again. */

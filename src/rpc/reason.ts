@@ -27,6 +27,7 @@ export const reasons = [
   "origin_denied",
   "misdirected",
   "early_data",
+  "loop_detected",
   "client_gone",
   "idle_timeout",
   // policy

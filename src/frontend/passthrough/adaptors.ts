@@ -1,7 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { type Duplex, Readable, Writable } from "node:stream";
-import type { Metadata, Peer } from "#rpc";
+import type { Metadata } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
@@ -19,12 +19,7 @@ interface RequestParts {
 /**
  * An exchange's request in the form of Node's, as far as the proxy library uses it; so that any engine can be proxied.
  */
-export function requestOf(
-  exchange: Exchange,
-  target: string,
-  headers: OutgoingHttpHeaders,
-  peer: Peer,
-): IncomingMessage {
+export function requestOf(exchange: Exchange, target: string, headers: OutgoingHttpHeaders): IncomingMessage {
   const stream = exchange.hasBody ? Readable.from(exchange.body(), { objectMode: false }) : Readable.from([]);
   const parts: RequestParts = {
     method: exchange.head.method,
@@ -32,7 +27,7 @@ export function requestOf(
     headers,
     httpVersion: exchange.httpVersion,
     aborted: false,
-    socket: socketOf(exchange.head.scheme === "https", peer),
+    socket: noSocket,
   };
   const onAbort = (): void => {
     stream.emit("aborted");
@@ -44,15 +39,8 @@ export function requestOf(
   return Object.assign(stream, parts) as Readable as IncomingMessage;
 }
 
-/** The ends of the connection, as `forwarded` (RFC 7239) shall name them: the gateway by a name of its own. */
-export function socketOf(encrypted: boolean, peer: Peer): object {
-  return {
-    encrypted,
-    localAddress: "_dragoman",
-    remoteAddress: peer.address,
-    remotePort: peer.port || undefined,
-  };
-}
+/** What the library would tell as `forwarded` is replaced: see `forward.ts`. */
+export const noSocket: object = { encrypted: false, localAddress: "", remoteAddress: "" };
 
 /** What an upgrade comes over as a socket, as far as the proxy library uses one: a stream of HTTP/2 has nothing to tune. */
 export function upgradeSocketOf(stream: Duplex): Socket {

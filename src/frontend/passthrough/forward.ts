@@ -1,9 +1,10 @@
-import http, { type ClientRequest, type OutgoingHttpHeaders } from "node:http";
+import http, { type ClientRequest, type OutgoingHttpHeaders, type RequestOptions } from "node:http";
 import https from "node:https";
 import proxy from "http2-proxy";
 import { type Call, Code, type Handler, Metadata, type Reply, RpcError } from "#rpc";
 import type { Exchange } from "../exchange.ts";
-import { requestOf, responseOf, socketOf, upgradeSocketOf } from "./adaptors.ts";
+import { forwardedField, forwardedFor } from "../forwarded.ts";
+import { noSocket, requestOf, responseOf, upgradeSocketOf } from "./adaptors.ts";
 import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
 
 /** An HTTP upstream. */
@@ -71,7 +72,7 @@ async function forwardExchange(
 ): Promise<void> {
   const headers = requestHeaders(exchange.head, call);
   await proxy.web(
-    requestOf(exchange, asked, headers, call.context.peer),
+    requestOf(exchange, asked, headers),
     responseOf(exchange, call.context.requestId, cors, call.head),
     {
       hostname: target.host,
@@ -80,7 +81,7 @@ async function forwardExchange(
       proxyTimeout: silenceMs,
       async onReq(_request, options) {
         const outgoing = (target.tls ? https : http).request({
-          ...options,
+          ...withForwarded(options, call, exchange.head),
           agent: target.tls ? agents.https : agents.http,
         });
         frame(outgoing, exchange);
@@ -118,7 +119,7 @@ async function forwardUpgrade(
   const incoming = Object.assign(Object.create(request), {
     headers,
     url: asked,
-    socket: socketOf(upgrade.head.scheme === "https", call.context.peer),
+    socket: noSocket,
   }) as typeof request;
   // The client has gone, or may not go on.
   const onAbort = (): void => void socket.destroy();
@@ -131,7 +132,10 @@ async function forwardUpgrade(
     proxyTimeout: silenceMs,
     async onReq(_request, options) {
       // A connection that was asked to change its protocol is no other request's.
-      const outgoing = (target.tls ? https : http).request({ ...options, agent: false });
+      const outgoing = (target.tls ? https : http).request({
+        ...withForwarded(options, call, upgrade.head),
+        agent: false,
+      });
       outgoing.once("upgrade", ({ headers: answered }) => {
         outgoing.setTimeout(0);
         const cookies = call.head?.getAll("set-cookie") ?? [];
@@ -168,13 +172,25 @@ function requestHeaders(head: Exchange["head"], call: Call): OutgoingHttpHeaders
   const subject = call.header.get("x-dragoman-subject");
   if (subject !== undefined) headers["x-dragoman-subject"] = subject;
   headers.host ??= head.authority;
-  headers["x-forwarded-for"] = call.context.peer.address;
-  headers["x-forwarded-proto"] = head.scheme;
-  if (call.context.peer.forwardedCertificate !== undefined)
-    headers["x-forwarded-client-cert"] = call.context.peer.forwardedCertificate;
-  headers["x-forwarded-host"] = head.authority;
-  headers["x-request-id"] = call.context.requestId;
+  const { context } = call;
+  headers["x-forwarded-for"] = forwardedFor(context.peer);
+  headers["x-forwarded-proto"] = context.secure === true ? "https" : "http";
+  if (context.peer.forwardedCertificate !== undefined)
+    headers["x-forwarded-client-cert"] = context.peer.forwardedCertificate;
+  headers["x-forwarded-host"] = context.forwardedHost ?? head.authority;
+  headers["x-request-id"] = context.requestId;
+  if (context.via !== undefined)
+    headers.via = headers.via === undefined ? context.via : `${headers.via}, ${context.via}`;
   return headers;
+}
+
+/** The library tells of one hop alone, and breaks the grammar with a host that has a port. */
+function withForwarded(
+  options: RequestOptions,
+  { context }: Call,
+  { authority }: Exchange["head"],
+): RequestOptions {
+  return { ...options, headers: { ...options.headers, forwarded: forwardedField(context, authority) } };
 }
 
 /** What went wrong, in our words: the library's errors carry a status, and addresses. */

@@ -1,12 +1,11 @@
 import { type Call, type CallSignal, Code, type Context, Metadata, type Reply, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
-import { newContext } from "../context.ts";
+import { type Edge, newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
 import { errorAnswer } from "../error-answer.ts";
 import type { RequestHead, Upgrade } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedTarget } from "../forwarded-path.ts";
-import type { TrustsPeer } from "../peer.ts";
 import type { MethodRoute, PassThroughRoute, Route, Routes } from "../routes.ts";
 import { refuse } from "../serve.ts";
 import { statusToJson } from "../status.ts";
@@ -23,9 +22,8 @@ import type { WebSocketSettings } from "./settings.ts";
 import type { Subprotocol } from "./subprotocol.ts";
 import { tokenCookie } from "./token-cookie.ts";
 
-export interface WebSocketFrontOptions {
+export interface WebSocketFrontOptions extends Edge {
   readonly routes: () => Routes;
-  readonly trusts: TrustsPeer;
   readonly logger: Logger;
   readonly settings: WebSocketSettings;
   /** The call of an upgrade to a path that is passed through. */
@@ -75,7 +73,7 @@ export class WebSocketFront {
   }
 
   async #serve(upgrade: Upgrade): Promise<void> {
-    const { trusts, routes: current } = this.#options;
+    const { routes: current } = this.#options;
     const routes = current();
     let context: Context | undefined;
     let cors = routes.cors;
@@ -86,17 +84,17 @@ export class WebSocketFront {
           throw new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" });
         const destination = findDestination(upgrade.head.target, routes);
         cors = destination.kind === "method" ? destination.route.served.cors : destination.route.cors;
-        context = newContext(upgrade, "websocket", destination.route.template, trusts);
+        context = newContext(upgrade, "websocket", destination.route.template, this.#options);
         run = this.#prepare(upgrade, destination, routes, cors, context);
       } catch (thrown) {
-        context ??= newContext(upgrade, "websocket", "", trusts);
+        context ??= newContext(upgrade, "websocket", "", this.#options);
         await refuse(routes, context, new AbortController().signal, RpcError.from(thrown));
         return;
       }
       await run();
     } catch (thrown) {
       if (upgrade.socket.destroyed) return;
-      context ??= newContext(upgrade, "websocket", "", trusts);
+      context ??= newContext(upgrade, "websocket", "", this.#options);
       const answer = errorAnswer(RpcError.from(thrown), {
         head: upgrade.head,
         context,

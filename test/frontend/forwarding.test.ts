@@ -1,0 +1,167 @@
+import http, { type IncomingHttpHeaders } from "node:http";
+import net, { type AddressInfo } from "node:net";
+import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type TestGateway, testGateway } from "../support/gateway.ts";
+import { type RawServer, startRawServer, unary } from "../support/raw-server.ts";
+
+const proto = {
+  "t.proto":
+    'syntax = "proto3";\npackage t.v1;\nmessage Nothing {}\nservice Echo { rpc Say(Nothing) returns (Nothing); }\n',
+};
+
+/** What the upstreams heard last. */
+let page: IncomingHttpHeaders = {};
+let metadata: Metadata;
+let server: RawServer;
+const pages = http.createServer((request, response) => {
+  page = request.headers;
+  response.end("fine");
+});
+
+beforeAll(async () => {
+  server = await startRawServer("t.v1.Echo", {
+    Say: unary((request, call: ServerUnaryCall<Buffer, Buffer>) => {
+      metadata = call.metadata;
+      return request;
+    }),
+  });
+  await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  pages.closeAllConnections();
+  pages.close();
+});
+
+const gateway = (listen: Readonly<Record<string, unknown>>): Promise<TestGateway> =>
+  testGateway(proto, {
+    listen,
+    upstreams: {
+      echo: `grpc://${server.address}`,
+      pages: `http://127.0.0.1:${(pages.address() as AddressInfo).port}`,
+    },
+    routes: [
+      { match: "*", public: true },
+      { match: "GET /page", public: true },
+    ],
+  });
+
+const told = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via"] as const;
+type Told = Record<(typeof told)[number], string>;
+
+/** What both upstreams are told of a request over TLS with these fields. */
+async function heard(at: TestGateway, headers: Readonly<Record<string, string>>): Promise<Told> {
+  using client = at.connect();
+  expect((await client.request({ path: "/page", headers })).status).toBe(200);
+  const answer = await client.request({ method: "POST", path: "/t.v1.Echo/Say", headers, body: "{}" });
+  expect(answer.status).toBe(200);
+  const byHttp = Object.fromEntries(told.map((name) => [name, page[name]]));
+  const byGrpc = Object.fromEntries(told.map((name) => [name, metadata.get(name).join(", ")]));
+  expect(byGrpc).toEqual(byHttp);
+  for (const name of ["forwarded", "x-forwarded-port", "x-real-ip"]) expect(metadata.get(name)).toEqual([]);
+  expect([page["x-forwarded-port"], page["x-real-ip"]]).toEqual([undefined, undefined]);
+  return byHttp as Told;
+}
+
+const forged = {
+  "x-forwarded-for": "6.6.6.6, 192.0.2.9, 127.0.0.2",
+  "x-forwarded-proto": "http",
+  "x-forwarded-host": "Shop.test",
+  "x-forwarded-port": "1",
+  "x-real-ip": "6.6.6.6",
+  forwarded: "for=6.6.6.6;proto=http;host=evil.test, for=192.0.2.8;proto=http;host=other.test, for=127.0.0.2",
+};
+
+describe("what upstreams are told of the client", () => {
+  test("nothing that a stranger says", async () => {
+    await using at = await gateway({});
+    expect(await heard(at, forged)).toEqual({
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": new URL(at.url).host,
+      via: "2 dragoman",
+    });
+    expect(page.forwarded).toBe(`for="127.0.0.1";proto=https;host="${new URL(at.url).host}";by=_dragoman`);
+  });
+
+  test("what trusted proxies say, and the chain from the client on", async () => {
+    await using at = await gateway({ trustProxies: ["127.0.0.0/8"] });
+    expect(await heard(at, forged)).toMatchObject({
+      "x-forwarded-for": "192.0.2.9, 127.0.0.2, 127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-forwarded-host": "shop.test",
+    });
+    expect(page.forwarded).toBe(
+      'for="192.0.2.9";proto=http;host="shop.test", for="127.0.0.2", for="127.0.0.1";by=_dragoman',
+    );
+    expect(await heard(at, {})).toMatchObject({
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": new URL(at.url).host,
+    });
+    expect(await heard(at, { "x-forwarded-host": "evil.test/path" })).toMatchObject({
+      "x-forwarded-host": new URL(at.url).host,
+    });
+  });
+
+  test("by Forwarded alone where that is what they fill in: the element that names the client tells how it came", async () => {
+    await using at = await gateway({ trustProxies: ["127.0.0.0/8"], forwardedBy: "forwarded" });
+    expect(await heard(at, forged)).toMatchObject({
+      "x-forwarded-for": "192.0.2.8, 127.0.0.2, 127.0.0.1",
+      "x-forwarded-proto": "http",
+      "x-forwarded-host": "other.test",
+    });
+    // A client's own word, which the proxy has let pass.
+    expect(await heard(at, { ...forged, forwarded: "for=192.0.2.8" })).toMatchObject({
+      "x-forwarded-for": "192.0.2.8, 127.0.0.1",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": new URL(at.url).host,
+    });
+  });
+});
+
+describe("via (RFC 9110 7.6.3)", () => {
+  test("goes on with what was there, by the name that is configured, or not at all", async () => {
+    await using named = await gateway({ via: "edge" });
+    expect((await heard(named, { via: "1.1 before" })).via).toBe("1.1 before, 2 edge");
+    await using silent = await gateway({ via: "off" });
+    using client = silent.connect();
+    await client.request({ path: "/page" });
+    expect(page.via).toBeUndefined();
+  });
+
+  test("a request that goes in a circle ends with 508, and one that has passed other gateways does not", async () => {
+    let back = 0;
+    const relay = net.createServer((socket) => {
+      const other = net.connect(back, "127.0.0.1");
+      for (const each of [socket, other]) each.on("error", () => {});
+      socket.pipe(other).pipe(socket);
+    });
+    await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
+    await using at = await testGateway(proto, {
+      upstreams: { self: `http://127.0.0.1:${(relay.address() as AddressInfo).port}` },
+      routes: [{ match: "GET /round", public: true }],
+    });
+    back = at.gateway.httpPort ?? 0;
+    using client = at.connect();
+    const answer = await client.request({ path: "/round" });
+    expect([answer.status, answer.headers["x-dragoman-reason"]]).toEqual([508, "loop_detected"]);
+    expect(at.access()).toHaveLength(10);
+    relay.close();
+    await using other = await gateway({});
+    const passed = Array.from({ length: 30 }, (_, index) => `1.1 hop${index}`).join(", ");
+    expect((await heard(other, { via: passed })).via).toBe(`${passed}, 2 dragoman`);
+  });
+
+  test("no answer names the gateway", async () => {
+    await using at = await gateway({});
+    using client = at.connect();
+    for (const path of ["/page", "/nothing", `/${"a".repeat(20_000)}`]) {
+      const { headers } = await client.request({ path });
+      expect(headers).not.toHaveProperty("server");
+      expect(headers).not.toHaveProperty("via");
+      expect(JSON.stringify(headers)).not.toMatch(/node|dragoman\/\d/i);
+    }
+  });
+});
