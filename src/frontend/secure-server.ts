@@ -58,6 +58,8 @@ export function createSecureServer(
         return;
       }
       const { peer, below } = found;
+      // RFC 9113 9.2.1; of no use to anybody else.
+      socket.disableRenegotiation();
       const identity =
         clientCertificates === undefined ? undefined : clientIdentity(socket, clientCertificates);
       if (identity === "refused") {

@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly events: ConnectionEvents;
   /** Server: streams that the client may have open. */
   readonly maxStreams: number;
+  /** Client: the identifier of the first stream, which is odd; 1 when absent. */
+  readonly firstStream?: number;
   /** Octets that the peer may send ahead, on a stream and in all. At least 65,535. */
   readonly streamWindow: number;
   readonly connectionWindow: number;
@@ -36,6 +38,9 @@ export interface ConnectionOptions {
   readonly idleMs: number;
   /** Milliseconds that the peer may leave unread what it was sent. */
   readonly stallMs: number;
-  /** Sends a PING when nothing came for `ms`, and gives the connection up when nothing comes for `timeoutMs` more. */
+  /**
+   * Sends a PING when nothing came for `ms`, and gives the connection up when nothing comes for `timeoutMs` more. A server
+   * does so only while there are streams: a client without any may sleep, as long as `idleMs` lets it.
+   */
   readonly keepalive?: { readonly ms: number; readonly timeoutMs: number };
 }

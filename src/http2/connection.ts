@@ -8,6 +8,7 @@ import { defaultMaxFrameSize, ErrorCode, maxWindow, preface } from "./constants.
 import { Deadlines } from "./deadlines.ts";
 import { Departure } from "./departure.ts";
 import { FrameReader } from "./frame-reader.ts";
+import { PeerStreams } from "./peer-streams.ts";
 import { Pings } from "./pings.ts";
 import { ReceiveWindow } from "./receive-window.ts";
 import { Receiver } from "./receiver.ts";
@@ -39,9 +40,9 @@ export class Connection {
   readonly #reader: FrameReader;
   #state: "open" | "leaving" | "closing" | "closed" = "open";
   #prefaceLeft: number;
-  /** The last stream that the peer has opened, and the next of ours. */
-  lastPeerStream = 0;
-  #nextStream = 1;
+  readonly peerStreams = new PeerStreams();
+  /** The next of ours. */
+  #nextStream: number;
   #closingAt = 0;
 
   constructor(socket: Socket, options: ConnectionOptions) {
@@ -57,6 +58,7 @@ export class Connection {
     this.#receiver = new Receiver(this);
     this.#reader = new FrameReader(defaultMaxFrameSize, this.#receiver);
     this.#prefaceLeft = options.role === "server" ? preface.length : 0;
+    this.#nextStream = options.firstStream ?? 1;
     socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.on("drain", () => this.sender.resume());
     socket.on("end", () => this.#peerEnded());
@@ -117,6 +119,11 @@ export class Connection {
     this.streams.add(stream);
     this.#deadlines.activeAt = clock.now;
     this.sendHead(stream, 0, fields, end);
+    // Out of identifiers (RFC 9113 5.1.1): what comes needs another connection.
+    if (this.#nextStream >= maxWindow) {
+      this.leave();
+      this.options.events.goingAway?.(ErrorCode.NO_ERROR);
+    }
     return stream;
   }
 
@@ -134,7 +141,7 @@ export class Connection {
     if (this.#state === "closing" || this.#state === "closed" || this.#departure.announced) return;
     this.#state = "leaving";
     const fixed = (): void => {
-      this.#departure.goaway(this.lastPeerStream, ErrorCode.NO_ERROR, "");
+      this.#departure.goaway(this.peerStreams.last, ErrorCode.NO_ERROR, "");
       onFixed?.();
       this.#closeWhenDone();
     };
@@ -162,7 +169,7 @@ export class Connection {
 
   /** Server: takes a stream that the peer has opened. Undefined when it is not to be served. */
   accept(id: number): Stream | undefined {
-    this.lastPeerStream = id;
+    this.peerStreams.opened(id);
     this.#deadlines.activeAt = clock.now;
     if (this.#departure.excludes(id)) return undefined;
     const stream = new Stream(this, id, this.peer.initialWindow, this.options.streamWindow, false);
@@ -173,7 +180,12 @@ export class Connection {
   /** The peer has opened, or we have, a stream with this identifier. */
   isIdle(id: number): boolean {
     const byPeer = ((id & 1) === 1) === this.isServer;
-    return byPeer ? id > this.lastPeerStream : id >= this.#nextStream;
+    return byPeer ? id > this.peerStreams.last : id >= this.#nextStream;
+  }
+
+  /** Server: a stream of the peer that our GOAWAY said would not be served. */
+  excludes(id: number): boolean {
+    return this.isServer && this.#departure.excludes(id);
   }
 
   peerSettings(payload: Buffer, start: number, end: number): void {
@@ -248,7 +260,7 @@ export class Connection {
     if (this.#state === "closing" || this.#state === "closed") return;
     if (fault.abuse !== undefined) this.options.events.abused?.(fault.abuse);
     this.#reader.stop();
-    this.#departure.goaway(this.lastPeerStream, fault.code, fault.message);
+    this.#departure.goaway(this.peerStreams.last, fault.code, fault.message);
     this.ends.breakAll({ by: "connection" });
     this.#close();
   }

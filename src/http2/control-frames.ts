@@ -36,6 +36,7 @@ export class ControlFrames {
     if (connection.isIdle(id)) throw protocolError("RST_STREAM on a stream that nobody has opened");
     const stream = connection.streams.get(id);
     if (connection.isServer) connection.abuse.spend("resets", clock.now);
+    else if (stream === undefined) connection.abuse.spend("idle_frames", clock.now);
     if (stream !== undefined) connection.ends.byPeer(stream, buffer.readUInt32BE(start));
   }
 
@@ -43,7 +44,7 @@ export class ControlFrames {
     if (id !== 0) throw protocolError("SETTINGS on a stream");
     if ((flags & Flag.ACK) !== 0) {
       if (end !== start) throw sizeError("SETTINGS");
-      this.#connection.settings.acknowledged();
+      if (!this.#connection.settings.acknowledged()) this.#connection.abuse.spend("settings", clock.now);
       return;
     }
     if ((end - start) % 6 !== 0) throw sizeError("SETTINGS");
@@ -91,13 +92,13 @@ export class ControlFrames {
       connection.ends.fault(stream, ErrorCode.FLOW_CONTROL_ERROR, "the window of the stream is too large");
       return;
     }
-    stream.blockedSince = 0;
     connection.sender.pump(stream);
   }
 
   goaway(id: number, buffer: Buffer, start: number, end: number): void {
     if (id !== 0) throw protocolError("GOAWAY on a stream");
     if (end - start < 8) throw sizeError("GOAWAY");
+    this.#connection.abuse.spend("idle_frames", clock.now);
     this.#connection.peerLeaves(buffer.readUInt32BE(start) & maxWindow, buffer.readUInt32BE(start + 4));
   }
 }

@@ -22,6 +22,8 @@ export class Deadlines {
   #written = 0;
   #writtenAt = 0;
   #probing = false;
+  /** Until when nothing was expected of the peer. */
+  #quietFrom = 0;
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -90,14 +92,23 @@ export class Deadlines {
   }
 
   #keepAlive(now: number, { ms, timeoutMs }: { readonly ms: number; readonly timeoutMs: number }): void {
-    const silent = now - this.readAt;
+    const { isServer, streams, options } = this.#connection;
+    if (isServer && streams.size === 0) {
+      this.#probing = false;
+      this.#quietFrom = now;
+      return;
+    }
+    const silent = now - Math.max(this.readAt, this.#quietFrom);
     if (silent <= ms) this.#probing = false;
     else if (!this.#probing) {
       this.#probing = true;
       this.#connection.ping(() => {
         this.#probing = false;
       });
-    } else if (silent > ms + timeoutMs) this.#connection.destroy();
+    } else if (silent > ms + timeoutMs) {
+      options.events.abused?.("half_open");
+      this.#connection.destroy();
+    }
   }
 }
 

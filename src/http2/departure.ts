@@ -30,9 +30,11 @@ export class Departure {
     return this.#promised !== undefined && id > this.#promised;
   }
 
+  /** What was said before is never taken back: a later GOAWAY promises no more than an earlier one. */
   goaway(lastStreamId: number, code: number, debug: string): void {
-    this.#promised = lastStreamId;
-    this.#sender.output.goaway(lastStreamId, code, debug);
+    const last = Math.min(lastStreamId, this.#promised ?? maxWindow);
+    this.#promised = last;
+    this.#sender.output.goaway(last, code, debug);
     this.#sender.touch();
   }
 

@@ -106,7 +106,7 @@ export class Receiver implements FrameSink {
     const stream = connection.streams.get(id);
     if (stream === undefined) {
       connection.window.credit(size);
-      this.#gone(id, "DATA", size === 0);
+      connection.ends.late(id, "DATA", size === 0);
       return;
     }
     const length = end - start;
@@ -202,7 +202,7 @@ export class Receiver implements FrameSink {
     section.finish();
     if (stream === undefined) {
       if (isNew) this.#request(id, dependency, section, ended);
-      else this.#gone(id, "HEADERS", true);
+      else connection.ends.late(id, "HEADERS", true);
       return;
     }
     if (stream.remoteEnded) {
@@ -236,13 +236,20 @@ export class Receiver implements FrameSink {
     const connection = this.#connection;
     const full = connection.streams.size >= connection.options.maxStreams;
     const stream = connection.accept(id);
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      connection.abuse.spend("idle_frames", clock.now);
+      return;
+    }
     if (full) {
       connection.ends.fault(stream, ErrorCode.REFUSED_STREAM, "too many streams");
       return;
     }
     if (dependency === id) {
       connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a stream depends on itself");
+      return;
+    }
+    if (section.protocol !== undefined && !connection.options.extendedConnect) {
+      connection.ends.fault(stream, ErrorCode.PROTOCOL_ERROR, "a :protocol that was not offered");
       return;
     }
     if (section.malformed !== undefined || (ended && section.contentLength > 0)) {
@@ -284,16 +291,5 @@ export class Receiver implements FrameSink {
     }
     stream.consumer?.response?.(status, section.fields);
     if (ended && !stream.gone) connection.ends.remote(stream, undefined);
-  }
-
-  /** A frame for a stream that is not, or no longer, open. */
-  #gone(id: number, what: string, free: boolean): void {
-    const connection = this.#connection;
-    if (connection.isIdle(id)) throw protocolError(`${what} on a stream that nobody has opened`);
-    if (free) connection.abuse.spend("idle_frames", clock.now);
-    // What was sent before our reset came there is ignored (RFC 9113 5.1).
-    if (!connection.ends.wasReset(id) && connection.isServer && id <= connection.lastPeerStream) {
-      throw new ConnectionFault(ErrorCode.STREAM_CLOSED, `${what} on a stream that has ended`);
-    }
   }
 }

@@ -15,6 +15,12 @@ import { HpackEncoder } from "./hpack/index.ts";
 import { Output, writeHead } from "./output.ts";
 import { type Stream, streamHighWater } from "./stream.ts";
 
+/**
+ * What an octet that a stream was let send counts for against the time that it may be stopped, in milliseconds: a reader that
+ * takes less than 250 octets a second is as good as one that has stopped, however often it opens its window a little.
+ */
+const msPerOctet = 4;
+
 /** Octets of our own table for header compression; a peer may allow less. */
 const tableSize = 4096;
 
@@ -130,7 +136,6 @@ export class Sender {
       this.#wait(stream);
       return false;
     }
-    stream.blockedSince = 0;
     const chunk = stream.queue[0]!;
     const from = stream.queueOffset;
     const size = Math.min(chunk.length - from, this.#maxFrameSize, stream.sendWindow, this.#window);
@@ -139,6 +144,10 @@ export class Sender {
       stream.queue.shift();
       stream.queueOffset = 0;
     } else stream.queueOffset += size;
+    if (stream.blockedSince > 0) {
+      const allDone = wholeChunk && stream.queue.length === 0;
+      stream.blockedSince = allDone ? 0 : Math.min(clock.now, stream.blockedSince + size * msPerOctet);
+    }
     const wasFull = stream.queued >= streamHighWater;
     stream.queued -= size;
     stream.sendWindow -= size;

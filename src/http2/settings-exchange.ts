@@ -44,7 +44,14 @@ export class SettingsExchange {
   received(payload: Buffer, start: number, end: number, streams: StreamSlots): void {
     const { peer } = this;
     const before = peer.initialWindow;
-    readSettings(peer, payload, start, end, this.#options.role === "server" ? "client" : "server");
+    const leastTable = readSettings(
+      peer,
+      payload,
+      start,
+      end,
+      this.#options.role === "server" ? "client" : "server",
+    );
+    if (leastTable < peer.headerTableSize) this.#sender.configure(leastTable, peer.maxFrameSize);
     this.#sender.configure(peer.headerTableSize, peer.maxFrameSize);
     this.#sender.output.settingsAck();
     this.#sender.touch();
@@ -61,7 +68,10 @@ export class SettingsExchange {
     this.settled = true;
   }
 
-  acknowledged(): void {
+  /** False for an acknowledgement of nothing. */
+  acknowledged(): boolean {
+    const awaited = this.unacknowledgedSince > 0;
     this.unacknowledgedSince = 0;
+    return awaited;
   }
 }

@@ -25,19 +25,25 @@ export function defaultSettings(): PeerSettings {
   };
 }
 
-/** Reads the payload of a SETTINGS frame into `settings`. Throws ConnectionFault for values that have no meaning. */
+/**
+ * Reads the payload of a SETTINGS frame into `settings`, in order. Returns the smallest size of the header table that it says
+ * on the way, which has its effect even if a larger one follows (RFC 7541 4.2). Throws ConnectionFault for values that have
+ * no meaning.
+ */
 export function readSettings(
   settings: PeerSettings,
   payload: Buffer,
   start: number,
   end: number,
   sender: "client" | "server",
-): void {
+): number {
+  let leastTable = settings.headerTableSize;
   for (let pos = start; pos < end; pos += 6) {
     const value = payload.readUInt32BE(pos + 2);
     switch (payload.readUInt16BE(pos)) {
       case Setting.HEADER_TABLE_SIZE:
         settings.headerTableSize = value;
+        leastTable = Math.min(leastTable, value);
         break;
       case Setting.ENABLE_PUSH:
         if (value > 1 || (value === 1 && sender === "server")) throw protocolError("ENABLE_PUSH");
@@ -65,6 +71,7 @@ export function readSettings(
         break;
     }
   }
+  return leastTable;
 }
 
 function protocolError(name: string): ConnectionFault {

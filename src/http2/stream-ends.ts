@@ -1,5 +1,7 @@
 import { clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
+import { ConnectionFault, protocolError } from "./connection-fault.ts";
+import { ErrorCode } from "./constants.ts";
 import { ResetStreams } from "./reset-streams.ts";
 import type { Breach, Stream } from "./stream.ts";
 
@@ -70,9 +72,19 @@ export class StreamEnds {
     for (const stream of this.#connection.streams.all()) this.broken(stream, breach);
   }
 
-  /** It was reset from here, so that frames for it may still come. */
-  wasReset(id: number): boolean {
-    return this.#resetStreams.has(id);
+  /** A frame has come for a stream that is not open, or no longer. @param free it costs the peer nothing */
+  late(id: number, what: "DATA" | "HEADERS", free: boolean): void {
+    const connection = this.#connection;
+    if (connection.isIdle(id)) throw protocolError(`${what} on a stream that nobody has opened`);
+    if (free) connection.abuse.spend("idle_frames", clock.now);
+    // What was sent before our reset or our GOAWAY came there is ignored (RFC 9113 5.1 and 6.8).
+    if (this.#resetStreams.has(id) || connection.excludes(id)) return;
+    if (what === "HEADERS" && connection.peerStreams.wasSkipped(id)) {
+      throw protocolError("a stream with a lower number than one before it");
+    }
+    if (connection.isServer && id <= connection.peerStreams.last) {
+      throw new ConnectionFault(ErrorCode.STREAM_CLOSED, `${what} on a stream that has ended`);
+    }
   }
 
   #sendReset(id: number, code: number): void {

@@ -59,7 +59,10 @@ export class Stream {
   readonly bodyless: boolean;
   /** Waits in the connection's queue for its turn. */
   waiting = false;
-  /** Since when the window of the peer has stopped it, in milliseconds of the clock; 0 when nothing waits. */
+  /**
+   * Since when the peer has stopped it, in milliseconds of the clock, later by what it was let send meanwhile; 0 when nothing
+   * waits.
+   */
   blockedSince = 0;
   queue: Uint8Array[] = [];
   /** How much of the first of the queue is sent. */

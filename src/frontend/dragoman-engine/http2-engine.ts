@@ -13,6 +13,9 @@ import { duplexOf } from "./stream-duplex.ts";
 const streamWindow = 64 * 1024;
 const connectionWindow = 1024 * 1024;
 
+/** Milliseconds after which a client with open streams, of whom nothing is heard, is asked for a sign of life. */
+const keepalive = { ms: 60_000, timeoutMs: 20_000 };
+
 const nothing = new Uint8Array(0);
 
 /** HTTP/2 by the gateway's own engine. */
@@ -75,6 +78,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
         headMs: limits.headMs,
         idleMs: limits.idleMs,
         stallMs: limits.bodyIdleMs,
+        keepalive,
       });
       connections.add(connection);
       if (ending) connection.leave();

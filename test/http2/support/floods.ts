@@ -1,10 +1,17 @@
+import {
+  bytes,
+  CONTINUATION,
+  DATA,
+  END_HEADERS,
+  GOAWAY,
+  HEADERS,
+  PING,
+  PRIORITY,
+  RST_STREAM,
+  SETTINGS,
+  WINDOW_UPDATE,
+} from "./frame-types.ts";
 import { frame, get, literal, post, settings, word } from "./raw-peer.ts";
-
-const [DATA, HEADERS, PRIORITY, RST_STREAM, PING, WINDOW_UPDATE, CONTINUATION] = [
-  0, 1, 2, 3, 6, 8, 9,
-] as const;
-const END_HEADERS = 4;
-const bytes = (...all: readonly number[]): Buffer => Buffer.from(all);
 
 const many = (count: number, make: (n: number) => readonly Buffer[]): Buffer[] =>
   Array.from({ length: count }, (_, n) => make(n)).flat();
@@ -45,5 +52,30 @@ export const floods: readonly (readonly [name: string, kind: string, frames: rea
     "empty CONTINUATION without end",
     "continuations",
     [frame(HEADERS, 0, 1, get), ...many(100, () => [frame(CONTINUATION, 0, 1)])],
+  ],
+  ["acknowledgements of settings that were not sent", "settings", many(60, () => [frame(SETTINGS, 1, 0)])],
+  [
+    "acknowledgements of PINGs that were not sent",
+    "pings",
+    many(600, () => [frame(PING, 1, 0, Buffer.alloc(8))]),
+  ],
+  [
+    "GOAWAY",
+    "idle_frames",
+    many(1100, () => [frame(GOAWAY, 0, 0, Buffer.concat([word(2 ** 31 - 1), word(0)]))]),
+  ],
+  [
+    "DATA on streams that have gone",
+    "idle_frames",
+    [
+      frame(HEADERS, END_HEADERS, 1, post),
+      frame(WINDOW_UPDATE, 0, 1, word(0)),
+      ...many(1100, () => [frame(DATA, 0, 1)]),
+    ],
+  ],
+  [
+    "zero-length headers",
+    "resets",
+    many(1100, (n) => [frame(HEADERS, END_HEADERS | 1, 2 * n + 1, Buffer.concat([get, bytes(0, 0, 0)]))]),
   ],
 ];

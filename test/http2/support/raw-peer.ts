@@ -43,7 +43,13 @@ export const word = (value: number): Buffer => {
 
 /** A field as a literal that is never indexed, without Huffman (RFC 7541 6.2.3). */
 export function literal(name: string, value: string): Buffer {
-  return Buffer.concat([Buffer.of(0x10), length(name), Buffer.from(name), length(value), Buffer.from(value)]);
+  return Buffer.concat([
+    Buffer.of(0x10),
+    length(name),
+    Buffer.from(name, "latin1"),
+    length(value),
+    Buffer.from(value, "latin1"),
+  ]);
 }
 
 function length(text: string): Buffer {
@@ -62,7 +68,12 @@ export const post: Buffer = Buffer.concat([Buffer.of(0x83, 0x86, 0x84), literal(
 export interface RawPeer extends RawWire, AsyncDisposable {
   readonly connection: () => Connection;
   /** Requests that the engine has handed on, and what became of them. */
-  readonly requests: { readonly stream: Stream; readonly path: string | undefined; outcome: string }[];
+  readonly requests: {
+    readonly stream: Stream;
+    readonly path: string | undefined;
+    readonly fields: readonly string[];
+    outcome: string;
+  }[];
   readonly abuses: readonly string[];
 }
 
@@ -85,7 +96,12 @@ export async function rawPeer(
   let connection: Connection | undefined;
   const events: ConnectionEvents = {
     request(stream, head) {
-      const request = { stream, path: head.path, outcome: head.tooLarge ? "too large" : "open" };
+      const request = {
+        stream,
+        path: head.path,
+        fields: head.fields,
+        outcome: head.tooLarge ? "too large" : "open",
+      };
       requests.push(request);
       stream.consumer = {
         data: (chunk) => stream.consumed(chunk.length),

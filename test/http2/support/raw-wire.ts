@@ -13,6 +13,8 @@ export interface RawWire {
   readonly socket: Socket;
   readonly received: readonly RawFrame[];
   readonly closed: boolean;
+  /** What came before the first frame, as far as it has. */
+  preface(): Buffer;
   send(...frames: readonly Uint8Array[]): void;
   /** Waits for a frame. */
   seen(what: string, matches: (frame: RawFrame) => boolean): Promise<RawFrame>;
@@ -25,8 +27,10 @@ export function rawWire(socket: Socket, skip = 0): RawWire {
   const received: RawFrame[] = [];
   let closed = false;
   let left = skip;
+  let skipped = Buffer.alloc(0);
   let rest: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk: Buffer) => {
+    if (left > 0) skipped = Buffer.concat([skipped, chunk.subarray(0, left)]);
     rest = Buffer.concat([rest, chunk.subarray(left)]);
     left -= Math.min(left, chunk.length);
     while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
@@ -56,6 +60,7 @@ export function rawWire(socket: Socket, skip = 0): RawWire {
     get closed() {
       return closed;
     },
+    preface: () => skipped,
     send: (...frames) => void socket.write(Buffer.concat(frames)),
     seen,
     goaway: async () => (await seen("GOAWAY", ({ type }) => type === 7)).payload.readUInt32BE(4),
