@@ -1,4 +1,12 @@
-import { type Call, type Filter, guard, type PeerCertificate, type Principal, type RpcError } from "#rpc";
+import {
+  type Call,
+  type Filter,
+  guard,
+  ownOrigin,
+  type PeerCertificate,
+  type Principal,
+  type RpcError,
+} from "#rpc";
 import { type AnswerFields, guardWithFields, takesFields } from "./answer-fields.ts";
 import { authorizationOf } from "./authorization.ts";
 import { bearerCheck } from "./bearer.ts";
@@ -127,8 +135,7 @@ export function authnFilter(options: AuthnOptions): Filter {
   const checkOwnSite = (call: Call): void => {
     const { header, context } = call;
     if (safeMethods.has(context.httpMethod) && context.protocol !== "websocket") return;
-    const own = `${context.secure === true ? "https" : "http"}://${context.authority}`;
-    if (isCrossSite({ header, allowsOrigin }, own)) throw crossSite();
+    if (isCrossSite({ header, allowsOrigin }, ownOrigin(context))) throw crossSite();
   };
   /** Who shows nothing that he chose to show. */
   const byNothing = (call: Call, challenge: string, over = false): Principal | undefined => {

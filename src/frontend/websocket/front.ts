@@ -1,4 +1,13 @@
-import { type Call, type CallSignal, Code, type Context, Metadata, type Reply, RpcError } from "#rpc";
+import {
+  type Call,
+  type CallSignal,
+  Code,
+  type Context,
+  Metadata,
+  ownOrigin,
+  type Reply,
+  RpcError,
+} from "#rpc";
 import type { Logger } from "#telemetry";
 import { type Edge, newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
@@ -113,7 +122,7 @@ export class WebSocketFront {
     cors: Cors | undefined,
     context: Context,
   ): () => Promise<void> {
-    checkOrigin(upgrade.head, cors);
+    checkOrigin(upgrade.head, context, cors);
     if (destination.kind === "passthrough")
       return () => this.#passThrough(upgrade, destination.target, destination.route, context);
     const { route, captures } = destination;
@@ -126,7 +135,9 @@ export class WebSocketFront {
     const accept = () => this.#sockets.accept(upgrade, { confirmed, maxMessageBytes: limit, head });
     const session = new Session(subprotocol, settings, accept);
     const cookie =
-      settings.tokenCookie === undefined ? undefined : tokenCookie(upgrade.head, settings.tokenCookie, cors);
+      settings.tokenCookie === undefined
+        ? undefined
+        : tokenCookie(upgrade.head, settings.tokenCookie, ownOrigin(context), cors);
     const options = { upgrade, session, route, captures, token: negotiated.token, cookie, context, head };
     if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
     const call = webSocketCall(options);
@@ -200,14 +211,9 @@ function findDestination(target: string, routes: Routes): Destination {
 }
 
 /** Pages of other origins may not open sockets with this site's cookies. @throws RpcError 403 */
-function checkOrigin(head: RequestHead, cors: Cors | undefined): void {
+function checkOrigin(head: RequestHead, context: Context, cors: Cors | undefined): void {
   const origin = field(head.fields, "origin");
-  if (
-    origin === undefined ||
-    origin === `${head.scheme}://${head.authority}` ||
-    cors?.allows(origin) === true
-  )
-    return;
+  if (origin === undefined || origin === ownOrigin(context) || cors?.allows(origin) === true) return;
   throw new RpcError(Code.PERMISSION_DENIED, "pages of this origin may not connect", {
     reason: "origin_denied",
   });

@@ -7,9 +7,14 @@ import { field, fieldValues } from "../fields.ts";
  * other origins it counts only where `cors` allows them credentials. Undefined where it is absent, or sent twice with
  * different values, one of which somebody else may have planted.
  */
-export function tokenCookie(head: RequestHead, name: string, cors: Cors | undefined): string | undefined {
+export function tokenCookie(
+  head: RequestHead,
+  name: string,
+  ownOrigin: string,
+  cors: Cors | undefined,
+): string | undefined {
   const origin = field(head.fields, "origin");
-  const own = origin === undefined || origin === `${head.scheme}://${head.authority}`;
+  const own = origin === undefined || origin === ownOrigin;
   if (!own && cors?.credentials !== true) return undefined;
   const values = new Set<string>();
   for (const pair of fieldValues(head.fields, "cookie").join(";").split(";")) {

@@ -55,6 +55,11 @@ export function providerError(error: unknown): ProviderError {
   );
 }
 
+/** Whether an answer of a provider is not what its kind of answers is, so that it says neither yes nor no. */
+export function isMalformed(error: unknown): boolean {
+  return error instanceof ClientError && error.code === "OAUTH_INVALID_RESPONSE";
+}
+
 /** The code of an error (RFC 6749 5.2), which is the provider's own text. */
 function codeText(code: string): string {
   return /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(code) ? code : "for a reason that is no code";

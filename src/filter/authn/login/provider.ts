@@ -24,7 +24,7 @@ import { verifyToken } from "../verify.ts";
 import type { Attempt } from "./attempt.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import type { LoginOptions } from "./options.ts";
-import { ProviderError, providerError } from "./provider-error.ts";
+import { isMalformed, ProviderError, providerError } from "./provider-error.ts";
 
 /** What a provider granted. */
 export interface Grant {
@@ -99,7 +99,10 @@ export class Provider {
   /** What a refresh token stands for now. @param subject whose it is: it must not become another's */
   refresh(refreshToken: string, subject: string): Promise<Grant> {
     return this.#ask(async (configuration) => {
-      const grant = await this.#read(configuration, await refreshTokenGrant(configuration, refreshToken));
+      const tokens = await refreshTokenGrant(configuration, refreshToken).catch((error: unknown) => {
+        throw isMalformed(error) ? new ProviderError("unavailable", providerError(error).message) : error;
+      });
+      const grant = await this.#read(configuration, tokens);
       // OpenID Connect Core 12.2
       if (grant.claims !== undefined && grant.claims.sub !== subject)
         throw new ProviderError("invalid", "the ID token is about somebody else than the one before");
@@ -202,7 +205,8 @@ export class Provider {
         throw new ProviderError("unavailable", "what it says of itself is about another issuer");
       return configuration;
     } catch (error) {
-      throw providerError(error);
+      // What it says of itself proves nothing of anybody: it is no answer.
+      throw new ProviderError("unavailable", providerError(error).message);
     }
   }
 }

@@ -21,6 +21,9 @@ export const navigation = {
   "sec-fetch-dest": "document",
 } as const;
 
+/** A proxy that ends TLS stands before what an origin is mapped to. */
+const throughProxy = { "x-forwarded-proto": "https" } as const;
+
 /** As much of a browser as a login takes: cookies of each origin, whichever way they are sent. It follows nothing by itself. */
 export class Browser {
   readonly #ports: ReadonlyMap<string, number>;
@@ -59,7 +62,12 @@ export class Browser {
           port: mapped ?? port,
           path: `${pathname}${search}`,
           method,
-          headers: { host, ...(cookie === "" ? {} : { cookie }), ...headers },
+          headers: {
+            host,
+            ...(mapped === undefined ? {} : throughProxy),
+            ...(cookie === "" ? {} : { cookie }),
+            ...headers,
+          },
         },
         async (response) => {
           let text = "";

@@ -42,7 +42,6 @@ export interface WorldOptions {
   readonly routes?: readonly object[];
   /** Where calls go; nowhere when absent. */
   readonly grpc?: string;
-  readonly listen?: Readonly<Record<string, unknown>>;
 }
 
 export function loginConfig(issuer: string, more: Readonly<Record<string, unknown>> = {}) {
@@ -79,7 +78,8 @@ export async function loginWorld(options: WorldOptions = {}): Promise<LoginWorld
       },
       auth: { login: { shop: loginConfig(provider.issuer, options.login) }, ...options.auth },
       ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
-      ...(options.listen === undefined ? {} : { listen: options.listen }),
+      // TLS ends before it.
+      listen: { trustProxies: ["127.0.0.1"] },
       routes: [
         { match: "t.T/*", to: "grpc", auth: { any: ["shop"] } },
         { match: "* /mine", to: "web", auth: { any: ["shop"] } },
