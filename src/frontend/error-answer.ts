@@ -22,15 +22,19 @@ export interface ErrorAnswerOptions {
   readonly context: Context;
   readonly errors: ErrorOptions;
   readonly cors: Cors | undefined;
+  /** In the form of RFC 9457, whether the caller accepts it or not. */
+  readonly problem?: boolean;
 }
 
 /**
  * The one rendering of errors for callers who speak plain HTTP: `google.rpc.Status` as JSON, or RFC 9457 for those who
  * accept `application/problem+json`.
  */
-export function errorAnswer(error: RpcError, { head, context, errors, cors }: ErrorAnswerOptions): Answer {
+export function errorAnswer(error: RpcError, options: ErrorAnswerOptions): Answer {
+  const { head, context, errors, cors } = options;
   const status = httpStatus(error);
-  const problem = field(head.fields, "accept")?.includes("application/problem+json") === true;
+  const problem =
+    options.problem === true || field(head.fields, "accept")?.includes("application/problem+json") === true;
   const fields = ["content-type", problem ? "application/problem+json" : "application/json"];
   fields.push("x-request-id", context.requestId);
   if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);

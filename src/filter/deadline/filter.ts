@@ -153,18 +153,20 @@ function discard(reply: Reply): void {
 const earlyMs = 50;
 
 /**
- * An upstream that says at the deadline that the time is up, because it was told when, means the gateway's own deadline.
- * Before that it means one of its own, which is its answer.
+ * An upstream that says at the deadline that the time is up, because it was told when, means the gateway's own deadline, and
+ * so does one that resets the stream then, as grpc-go does. Before that it means one of its own, which is its answer.
  */
 function translated(error: unknown, signal: CallSignal, deadline: number): unknown {
   if (signal.aborted && signal.reason instanceof RpcError) return signal.reason;
-  const echo =
-    error instanceof RpcError &&
-    error.code === Code.DEADLINE_EXCEEDED &&
-    error.reason === undefined &&
-    error.metadata.size === 0 &&
-    Date.now() >= deadline - earlyMs;
-  return echo ? exceeded() : error;
+  return error instanceof RpcError && isEcho(error, deadline) ? exceeded() : error;
+}
+
+function isEcho(error: RpcError, deadline: number): boolean {
+  if (error.metadata.size > 0) return false;
+  if (error.code === Code.CANCELLED) return error.reason === "upstream_protocol" && Date.now() >= deadline;
+  return (
+    error.code === Code.DEADLINE_EXCEEDED && error.reason === undefined && Date.now() >= deadline - earlyMs
+  );
 }
 
 function exceeded(): RpcError {

@@ -5,6 +5,7 @@ import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.
 import { type Fields, field } from "../fields.ts";
 import { readPieces, readWhole } from "./body.ts";
 import { outgoing } from "./fields.ts";
+import { lingerAfterAnswer } from "./linger.ts";
 
 /** What is left of a refused body is read and thrown away up to this size, so that the connection can be used again. */
 const drainable = 64 * 1024;
@@ -167,8 +168,7 @@ export class Http1Exchange implements Exchange {
     if (!this.hasBody || request.readableEnded || request.destroyed) return;
     if (this.#leavesBody()) {
       request.pause();
-      // The answer goes out first; then nothing more is taken from this client.
-      this.#response.once("finish", () => request.socket.destroySoon());
+      lingerAfterAnswer(request.socket);
       return;
     }
     request.resume();

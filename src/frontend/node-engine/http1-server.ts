@@ -8,6 +8,7 @@ import { type Refusal, rawAnswer, rawRefusal, refusalAnswer } from "../refusal.t
 import { fieldsFromRaw, outgoing } from "./fields.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { badFraming, badUpgrade, noTunnels, parserRefusal } from "./http1-refusals.ts";
+import { endWith, lingerAfterAnswer } from "./linger.ts";
 
 /** One connection, and where it stands. */
 interface Served {
@@ -70,6 +71,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
         "content-length": answer.body.length,
         connection: "close",
       });
+      lingerAfterAnswer(request.socket);
       response.end(answer.body);
       return;
     }
@@ -100,8 +102,8 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
   server.maxHeadersCount = 0;
   server.on("request", (request, response) => onRequest(request, response, false));
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
-  server.on("connect", (_request: IncomingMessage, socket: Duplex) => {
-    socket.end(rawRefusal(noTunnels, answerFields));
+  server.on("connect", (request: IncomingMessage) => {
+    endWith(request.socket, rawRefusal(noTunnels, answerFields));
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, firstBytes: Buffer) => {
     socket.on("error", () => socket.destroy());
@@ -110,7 +112,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
     const fields = fieldsFromRaw(request.rawHeaders);
     const head = badUpgrade(fields) ?? headOf(request, fields, connection);
     if (isRefusal(head)) {
-      socket.end(rawRefusal(head, answerFields, fields));
+      endWith(connection.socket, rawRefusal(head, answerFields, fields));
       return;
     }
     events.upgrade({
@@ -121,24 +123,24 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
       socket,
       firstBytes,
       refuse: (status, fields, body) =>
-        socket.end(rawAnswer(status, [...fields, ...answerFields], body ?? new Uint8Array(0))),
+        endWith(
+          connection.socket,
+          rawAnswer(status, [...fields, ...answerFields], body ?? new Uint8Array(0)),
+        ),
     });
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
-    if (error.code === "ECONNRESET" || !socket.writable) {
+    const served = connections.get(socket);
+    if (error.code === "ECONNRESET" || !socket.writable || served === undefined) {
       socket.destroy();
       return;
     }
-    const served = connections.get(socket);
     // The parser fails again with all that comes after.
-    if (served?.refused === true) return;
-    const refuse = (): void => {
-      const refusal = parserRefusal(error.code);
-      socket.end(rawRefusal(refusal, answerFields));
-      socket.once("finish", () => socket.destroy());
-    };
-    if (served !== undefined) served.refused = true;
-    if (served === undefined || served.answering === 0) {
+    if (served.refused) return;
+    const refuse = (): void =>
+      endWith(served.connection.socket, rawRefusal(parserRefusal(error.code), answerFields));
+    served.refused = true;
+    if (served.answering === 0) {
       refuse();
       return;
     }

@@ -61,10 +61,21 @@ export function createRestProtocol(passThrough: PassThrough): Protocol<RestMatch
     },
     fail(exchange, error, routes, context, match) {
       const cors = match === undefined ? routes.cors : match.cors;
-      const answer = errorAnswer(error, { head: exchange.head, context, errors: routes.errors, cors });
+      const { head } = exchange;
+      const problem = isUnknownProtocol(error, match);
+      const answer = errorAnswer(error, { head, context, errors: routes.errors, cors, problem });
       exchange.respond(answer.status, answer.fields, answer.body);
     },
   };
+}
+
+/**
+ * A type of content that no protocol knows, at the path of a method that each of them calls: the answer must not look like
+ * an error of the one that was meant.
+ */
+function isUnknownProtocol(error: RpcError, match: RestMatch | undefined): boolean {
+  if (error.reason !== "unsupported_media_type" || match?.kind !== "method") return false;
+  return match.template === match.route.served.method.path;
 }
 
 function readCall(exchange: Exchange, match: MethodMatch, context: Context): Call {

@@ -217,19 +217,28 @@ describe("a stream", () => {
   });
 });
 
-describe("DEADLINE_EXCEEDED from the upstream", () => {
+describe("an upstream that has counted too", () => {
   const theirs = new RpcError(Code.DEADLINE_EXCEEDED, "context deadline exceeded");
+  const reset = new RpcError(Code.CANCELLED, "broken off", { reason: "upstream_protocol" });
   const withTrailer = new RpcError(Code.DEADLINE_EXCEEDED, "mine", {
     metadata: Metadata.from([["x-why", "db"]]),
   });
   test.each([
-    { name: "at the deadline is the gateway's", error: theirs, after: 480, own: false },
-    { name: "long before it is the upstream's", error: theirs, after: 100, own: true },
-    { name: "that says more is the upstream's", error: withTrailer, after: 480, own: true },
+    { name: "and says so at the deadline means the gateway's", error: theirs, after: 480, own: false },
+    { name: "and says so long before means its own", error: theirs, after: 100, own: true },
+    { name: "and says more means its own", error: withTrailer, after: 480, own: true },
+    {
+      name: "and resets the stream once the time is up means the gateway's",
+      error: reset,
+      after: 500,
+      own: false,
+    },
+    { name: "and resets the stream before that has broken it off", error: reset, after: 480, own: true },
   ])("$name", async ({ error, after, own }) => {
     const { answer, handler } = slow();
     const outcome = failure(deadlineFilter({ maxMs: 500, wheel })(handler)(makeCall()));
-    await vi.advanceTimersByTimeAsync(after);
+    // The clock of the gateway goes on, but its loop is busy.
+    vi.setSystemTime(Date.now() + after);
     answer.reject(error);
     if (own) expect(await outcome).toBe(error);
     else expect(await outcome).toMatchObject(exceeded);

@@ -130,6 +130,19 @@ describe("what is asked and what is sent", () => {
     if (status === 415) expect(answer.headers["x-dragoman-reason"]).toBe("unsupported_media_type");
   });
 
+  test("a type that no protocol knows, where all of them call, is refused in no protocol's form", async () => {
+    const body = '{"text":"a"}';
+    const answer = await client.request({
+      method: "POST",
+      path: "/t.v1.T/Get",
+      body,
+      headers: { "content-type": "image/jpeg" },
+    });
+    expect(refusal(answer)).toEqual([415, "unsupported_media_type"]);
+    expect(answer.headers["content-type"]).toBe("application/problem+json");
+    expect(JSON.parse(answer.text)).toMatchObject({ status: 415, code: 3, details: [] });
+  });
+
   test("a body that nobody gave a type is JSON", async () => {
     expect((await post({})).text).toBe('{"text":"a"}');
   });
