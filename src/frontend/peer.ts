@@ -1,5 +1,6 @@
 import net from "node:net";
 import type { Peer } from "#rpc";
+import { addressesIn, plainAddress } from "./address-blocks.ts";
 import { type Fields, fieldValues } from "./fields.ts";
 import { forwardedElements } from "./forwarded-elements.ts";
 import { isAuthority } from "./head.ts";
@@ -22,18 +23,6 @@ export function trustedPeers(
   return Object.assign(addressesIn(blocks), { from });
 }
 
-function addressesIn(blocks: readonly string[]): (address: string) => boolean {
-  if (blocks.length === 0) return () => false;
-  const list = new net.BlockList();
-  for (const block of blocks) {
-    const [address = "", prefix] = block.split("/");
-    const family = net.isIPv6(address) ? "ipv6" : "ipv4";
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return (address) => isAddress(address) && list.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
-}
-
 /** Whose calls are taken by their address: of those who are allowed, if any are named, and not of those who are denied. */
 export function admitting(
   allow: readonly string[] | undefined,
@@ -43,17 +32,6 @@ export function admitting(
   const allowed = allow === undefined ? () => true : addressesIn(allow);
   const denied = addressesIn(deny ?? []);
   return (address) => allowed(address) && !denied(address);
-}
-
-/** An IPv4 address that came as IPv6 as what it is (RFC 4291 2.5.5.2). */
-export function plainAddress(address: string): string {
-  if (!/^::ffff:/i.test(address)) return address;
-  const rest = address.slice(7);
-  if (net.isIPv4(rest)) return rest;
-  const groups = /^([\da-f]{1,4}):([\da-f]{1,4})$/i.exec(rest);
-  if (groups === null) return address;
-  const [high = 0, low = 0] = groups.slice(1).map((group) => Number.parseInt(group, 16));
-  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
 
 /** A zone means something on one machine alone. */

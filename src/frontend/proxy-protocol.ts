@@ -1,6 +1,6 @@
 import net, { type Socket } from "node:net";
 import type { Peer } from "#rpc";
-import { plainAddress } from "./peer.ts";
+import { plainAddress } from "./address-blocks.ts";
 
 /**
  * The header of the PROXY protocol, versions 1 and 2, by which a proxy of connections says whose connection it passes on

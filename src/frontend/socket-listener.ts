@@ -1,9 +1,10 @@
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Peer } from "#rpc";
+import { plainAddress } from "./address-blocks.ts";
 import type { Connection, CreateEngine, Engine, EngineOptions } from "./engine.ts";
 import type { Fields } from "./fields.ts";
 import type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
-import { plainAddress, type TrustsPeer } from "./peer.ts";
+import type { TrustsPeer } from "./peer.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
 import { createSecureServer, type SecureOptions } from "./secure-server.ts";
 import { sniffVersion } from "./sniff.ts";

@@ -1,5 +1,7 @@
+import net from "node:net";
 import { expect, test } from "vitest";
-import { admitting, clientPeer, plainAddress, trustedPeers } from "../../src/frontend/peer.ts";
+import { addressesIn, plainAddress } from "../../src/frontend/address-blocks.ts";
+import { admitting, clientPeer, trustedPeers } from "../../src/frontend/peer.ts";
 
 const proxies = ["10.0.0.0/8", "2001:db8:a::/48"];
 const peer = { address: "10.0.0.1", port: 1 };
@@ -88,4 +90,57 @@ test.each<[string, string[] | undefined, string[] | undefined, string[], string[
 
 test("nothing configured costs nothing", () => {
   expect(admitting(undefined, undefined)).toBeUndefined();
+});
+
+test("blocks are those of the platform, whatever the addresses", () => {
+  // Of a generator whose numbers are the same in every run.
+  let state = 42;
+  const upTo = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  const four = (): string => Array.from({ length: 4 }, () => [0, 10, 127, 128, 255][upTo(5)]).join(".");
+  const six = (): string =>
+    `${["2001:db8", "2001:db9", "fe80"][upTo(3)]}${["::1", "::", "::ffff:0:1", ":0:0:1::8000", "::192.0.2.1"][upTo(5)]}`;
+  for (let round = 0; round < 300; round++) {
+    const list = new net.BlockList();
+    const blocks = Array.from({ length: 3 }, () => {
+      const [address, bits, family] =
+        upTo(2) === 0 ? ([four(), upTo(33), "ipv4"] as const) : ([six(), upTo(129), "ipv6"] as const);
+      list.addSubnet(address, bits, family);
+      return `${address}/${bits}`;
+    });
+    const within = addressesIn(blocks);
+    for (let i = 0; i < 10; i++) {
+      const [address, family] = upTo(2) === 0 ? ([four(), "ipv4"] as const) : ([six(), "ipv6"] as const);
+      expect(within(address), `${address} in ${blocks.join()}`).toBe(list.check(address, family));
+    }
+  }
+});
+
+test.each([
+  "",
+  "10",
+  "10.0.0",
+  "10.0.0.0.0",
+  "10.0.0.256",
+  "010.0.0.1",
+  "10..0.1",
+  "10.0.0.1.",
+  "a",
+  "::g",
+  "fe80::1%a",
+])("%s is in no block", (text) => {
+  expect(addressesIn(["0.0.0.0/0", "::/0"])(text)).toBe(false);
+});
+
+test("blocks of mapped addresses are those of IPv4", () => {
+  const within = addressesIn(["::ffff:10.0.0.0/104", "::ffff:192.0.2.1"]);
+  expect(["10.1.2.3", "::ffff:10.1.2.3", "192.0.2.1", "11.0.0.1", "192.0.2.2"].map(within)).toEqual([
+    true,
+    true,
+    true,
+    false,
+    false,
+  ]);
 });

@@ -1,4 +1,4 @@
-import { Code, type Filter, RpcError } from "#rpc";
+import { Code, type Filter, guard, RpcError } from "#rpc";
 import type { Meter } from "#telemetry";
 import type { Shedder, ShedPriority } from "./shedder.ts";
 
@@ -13,11 +13,12 @@ export function loadSheddingFilter({ shedder, priority, meter }: LoadSheddingOpt
   const shed = meter.counter("dragoman_shed_total", "Calls refused because the process could not keep up.", {
     priority,
   });
-  return (next) => (call) => {
-    if (shedder.admits(priority)) return next(call);
+  return guard(() => {
+    if (shedder.admits(priority)) return;
     shed.add();
-    return Promise.reject(
-      new RpcError(Code.UNAVAILABLE, "the gateway cannot keep up", { reason: "overloaded", retryAfter: 1 }),
-    );
-  };
+    throw new RpcError(Code.UNAVAILABLE, "the gateway cannot keep up", {
+      reason: "overloaded",
+      retryAfter: 1,
+    });
+  });
 }
