@@ -1,3 +1,5 @@
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
 import { ServerCredentials } from "@grpc/grpc-js";
 import { beforeAll, expect, test } from "vitest";
 import { Code } from "#rpc";
@@ -83,3 +85,40 @@ for (const { name, mutual = false, tls, connects } of cases) {
     await channel.close(0);
   });
 }
+
+test("a server that agrees on another protocol by ALPN is not spoken to; h2 alone is offered to it (RFC 9113 3.2)", async () => {
+  const offered: string[][] = [];
+  const heard: Buffer[] = [];
+  const listening = createServer(
+    {
+      cert: server.cert,
+      key: server.key,
+      ALPNCallback: ({ protocols }) => {
+        offered.push(protocols);
+        // Only what was offered may be chosen; this is what a server without HTTP/2 does.
+        return undefined;
+      },
+    },
+    (socket) => socket.on("data", (chunk) => heard.push(chunk)),
+  );
+  listening.on("connection", (socket) => socket.on("error", () => {}));
+  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+  const { port } = listening.address() as AddressInfo;
+  const without = createServer({ cert: server.cert, key: server.key }, (socket) => {
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => heard.push(chunk));
+  });
+  await new Promise<void>((resolve) => without.listen(0, "127.0.0.1", resolve));
+  const addresses = [port, (without.address() as AddressInfo).port].map((each) => `127.0.0.1:${each}`);
+  for (const address of addresses) {
+    const channel = channelTo([address], { tls: { ca: ca.cert } });
+    await until("connecting has failed", () => channel.endpoints[0]?.state === "failed");
+    expect((await failure(callUnary(channel, unary("secret")))).code).toBe(Code.UNAVAILABLE);
+    await channel.close(0);
+  }
+  for (const protocols of offered) expect(protocols).toEqual(["h2"]);
+  expect(offered.length).toBeGreaterThan(0);
+  expect(Buffer.concat(heard).toString("latin1")).not.toContain("secret");
+  listening.close();
+  without.close();
+});

@@ -111,15 +111,15 @@ export class Http2Transport implements Transport, CallOwner {
       sink.failed(error);
       return;
     }
-    this.#room(call.signal).then(
-      (connection) => unaryCall(connection, this, call, message, sink),
+    this.#whenRoom(call.signal, (connection) => unaryCall(connection, this, call, message, sink)).catch(
       (error: unknown) => sink.failed(error),
     );
   }
 
   async stream(call: TransportCall, messages: AsyncIterable<Uint8Array>): Promise<TransportStreamReply> {
-    const connection = this.#pick(call.signal) ?? (await this.#room(call.signal));
-    return streamCall(connection, this, call, messages);
+    const begin = (on: Connection): Promise<TransportStreamReply> => streamCall(on, this, call, messages);
+    const connection = this.#pick(call.signal);
+    return connection === undefined ? this.#whenRoom(call.signal, begin) : begin(connection);
   }
 
   async close(graceMs: number): Promise<void> {
@@ -157,13 +157,16 @@ export class Http2Transport implements Transport, CallOwner {
     return this.#ready.find((connection) => connection.hasRoom);
   }
 
-  /** Waits for a connection that takes a call; as long as the call's signal allows. */
-  async #room(signal: CallSignal): Promise<Connection> {
+  /**
+   * Waits for a connection that takes a call, as long as the call's signal allows. The call begins on it at once: a moment
+   * later there might be others.
+   */
+  async #whenRoom<T>(signal: CallSignal, begin: (connection: Connection) => T): Promise<Awaited<T>> {
     for (;;) {
       if (this.#attempt === undefined && this.#ready.length < maxConnections) this.#dial();
       await this.#change(signal);
       const connection = this.#pick(signal);
-      if (connection !== undefined) return connection;
+      if (connection !== undefined) return await begin(connection);
     }
   }
 
