@@ -7,6 +7,20 @@ const parse = (auth: string, route = "auth: {}") =>
     { file: "/g.yaml", env: {} },
   );
 
+/** The least that a login needs, and what is said besides. */
+const login = (more: Readonly<Record<string, unknown>> = {}): string =>
+  JSON.stringify({
+    login: {
+      shop: {
+        issuer: "https://id.test",
+        client: { id: "shop", secret: "s" },
+        origin: "https://shop.test",
+        secrets: ["a".repeat(32)],
+        ...more,
+      },
+    },
+  });
+
 test.each([
   ["keys by https", '{ issuers: { m: { issuer: x, jwks: "https://id.test/k", audiences: [a] } } }'],
   [
@@ -24,6 +38,28 @@ test.each([
   ],
   ["users", '{ basic: { desk: { file: u.yaml, realm: "The shop", insecure: true } } }'],
   ["API keys", "{ keys: { k: { file: k.yaml, forward: { x-tenant: tenant } } } }"],
+  ["a login", login()],
+  ["a login at this machine", login({ issuer: "http://127.0.0.1:1", origin: "http://localhost:8080" })],
+  ["a login of a public client", login({ client: { id: "shop" } })],
+  [
+    "a login with everything",
+    login({
+      client: { id: "shop", secret: "s", method: "post" },
+      path: "/auth/shop",
+      scopes: ["email", "offline_access"],
+      parameters: { prompt: "select_account" },
+      secrets: ["a".repeat(32), "b".repeat(32)],
+      session: { maxAge: "1d", idle: "2h", grace: "0s" },
+      claims: ["email"],
+      userinfo: true,
+      accessToken: "keep",
+      afterLogout: "/signed-out",
+      algorithms: ["EdDSA"],
+      skew: "1m",
+      timeout: "2s",
+      forward: { "x-user": "sub" },
+    }),
+  ],
 ])("%s is accepted", (_name, auth) => {
   expect(parse(auth).problems).toEqual([]);
 });
@@ -83,6 +119,35 @@ test.each([
     "{ issuers: { k: { issuer: x, jwks: k, audiences: [a] } }, keys: { k: { file: k } } }",
     /named k too/,
   ],
+  ["a provider in the clear", login({ issuer: "http://id.test" }), /https:\/\/ URL/],
+  ["a provider with a query", login({ issuer: "https://id.test?a" }), /https:\/\/ URL/],
+  ["an origin in the clear", login({ origin: "http://shop.test" }), /such as https:\/\/shop.test/],
+  ["an origin with a path", login({ origin: "https://shop.test/" }), /without a path/],
+  ["an origin with capitals", login({ origin: "https://Shop.test" }), /without a path/],
+  ["a secret that can be guessed", login({ secrets: ["short"] }), /32 characters/],
+  ["no secret for cookies", login({ secrets: [] }), /secrets/],
+  [
+    "a client without a secret that shows one",
+    login({ client: { id: "shop", method: "basic" } }),
+    /or method: none/,
+  ],
+  [
+    "a public client with a secret",
+    login({ client: { id: "shop", secret: "s", method: "none" } }),
+    /or method: none/,
+  ],
+  ["endpoints at the root", login({ path: "/" }), /such as \/\.dragoman/],
+  ["endpoints under no path", login({ path: "//evil.test" }), /expected a path/],
+  ["a way out to another site", login({ afterLogout: "//evil.test" }), /expected a path/],
+  ["a parameter that is the gateway's", login({ parameters: { state: "x" } }), /says this itself/],
+  ["a session without time", login({ session: { maxAge: "1s" } }), /1m at least/],
+  [
+    "two logins under one path",
+    JSON.stringify({
+      login: Object.fromEntries(["a", "b"].map((name) => [name, JSON.parse(login()).login.shop])),
+    }),
+    /a is served under \/\.dragoman too/,
+  ],
 ])("%s is refused", (_name, auth, message) => {
   expect(
     parse(auth)
@@ -94,4 +159,17 @@ test.each([
 test("nobody is both optional and in need of scopes", () => {
   const { problems } = parse("{ keys: { k: { file: k } } }", "auth: { optional: true, scopes: [a] }");
   expect(problems).toMatchObject([{ message: expect.stringMatching(/leave out optional or scopes/) }]);
+});
+
+test("openid is always asked for, and a client with a secret shows it by basic", () => {
+  const { config } = parse(login({ scopes: ["email", "openid"] }));
+  expect(config?.login.get("shop")).toMatchObject({
+    scopes: ["openid", "email"],
+    client: { method: "basic" },
+    path: "/.dragoman",
+    maxAgeMs: 43_200_000,
+    idleMs: 3_600_000,
+    graceMs: 300_000,
+  });
+  expect(JSON.stringify(config?.login.get("shop"))).not.toContain("aaaa");
 });

@@ -58,6 +58,8 @@ beforeAll(async () => {
     }),
     "users.yaml": stringify({ users: { ann: { password: await hashPassword(secret("password")) } } }),
     client: secret("client-secret"),
+    login: secret("login-client-secret"),
+    cookies: secret("cookie-secret"),
     admin: adminToken,
     store: secret("store-password"),
   });
@@ -83,8 +85,16 @@ beforeAll(async () => {
         },
       },
       keys: { own: { file: `${files.dir}/keys.yaml` } },
-      basic: { people: { file: `${files.dir}/users.yaml` } },
+      basic: { users: { file: `${files.dir}/users.yaml` } },
       external: { judge: { http: `http://127.0.0.1:${port}/judge` } },
+      login: {
+        people: {
+          issuer: `http://127.0.0.1:${port}`,
+          client: { id: "shop", secret: named("login") },
+          origin: "https://localhost",
+          secrets: [named("cookies")],
+        },
+      },
     },
     limits: { few: { key: "peer.ip", rate: "1000/s" } },
     routes: [
@@ -92,7 +102,7 @@ beforeAll(async () => {
       {
         match: "t.T/M",
         to: "t",
-        auth: { any: ["down", "asked", "own", "people"], external: "judge" },
+        auth: { any: ["down", "asked", "own", "users", "people"], external: "judge" },
         limit: ["few"],
       },
     ],
@@ -122,15 +132,24 @@ const shown = (what: string): readonly Readonly<Record<string, string>>[] => {
     { authorization: mark },
     { "x-api-key": mark },
     { cookie: `session=${mark}` },
+    { cookie: `__Host-dragoman-people=1.${mark}` },
+    { cookie: `__Host-dragoman-people.login.${mark.slice(-8)}=${mark}` },
   ];
 };
+
+/** Ways into a login that come to nothing. */
+const loginPaths = (query: string): readonly string[] => [
+  `/.dragoman/login?return_to=%2F%3F${query}`,
+  `/.dragoman/callback?${query}&code=c&state=${"s".repeat(43)}`,
+];
 
 test("what callers show, and what the gateway shows others, stands in no log, metric, error or view", async () => {
   using client = at.connect();
   const answers: string[] = [];
   for (const what of ["api-key", "password", "caller"]) {
     for (const headers of shown(what)) {
-      for (const path of ["/m", "/public", "/nowhere", `/m?access_token=${marks.get(what)}`]) {
+      const query = `access_token=${marks.get(what)}`;
+      for (const path of ["/m", "/public", "/nowhere", `/m?${query}`, ...loginPaths(query)]) {
         const { status, headers: head, text } = await client.request({ path, headers });
         answers.push(JSON.stringify([status, head]), text);
       }

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { RefreshOutcome } from "#filter/authn";
 import { type GateSettings, OwnCounts } from "#gateway";
 import { CallAbort, RpcError } from "#rpc";
 import { createPrometheusMeter } from "#telemetry";
@@ -157,4 +158,46 @@ test("latencies are told where the limit follows from them, and only there", asy
   await turn();
   expect(link.up.flat().filter(({ kind }) => kind === "observe")).toHaveLength(3);
   await link.deliver();
+});
+
+test("the refresh of a session is done by one of the workers, and all hear what came of it", async () => {
+  const counts = ownCounts();
+  const [a, b] = [linked(counts), linked(counts)];
+  let done = 0;
+  let finish: (outcome: RefreshOutcome) => void = () => {};
+  const refresh = (): Promise<RefreshOutcome> => {
+    done++;
+    return new Promise((resolve) => {
+      finish = resolve;
+    });
+  };
+  const outcomes = [a, a, b].map(({ remote }) => remote.refreshes.once("k", refresh));
+  await a.deliver();
+  await b.deliver();
+  expect(done).toBe(1);
+  const renewed: RefreshOutcome = { kind: "renewed", sealed: "s" };
+  finish(renewed);
+  await turn();
+  await a.deliver();
+  await b.deliver();
+  expect(await Promise.all(outcomes)).toEqual([renewed, renewed, renewed]);
+  const late = b.remote.refreshes.once("k", refresh);
+  await b.deliver();
+  expect(await late).toEqual(renewed);
+  expect(done).toBe(1);
+});
+
+test("what a worker that has ended was to refresh is another's to refresh", async () => {
+  const counts = ownCounts();
+  const [a, b] = [linked(counts), linked(counts)];
+  const never = (): Promise<RefreshOutcome> => new Promise(() => {});
+  void a.remote.refreshes.once("k", never);
+  await a.deliver();
+  const outcome = b.remote.refreshes.once("k", async () => ({ kind: "refused" }));
+  await b.deliver();
+  a.counting.gone();
+  await turn();
+  await b.deliver();
+  await b.deliver();
+  expect(await outcome).toEqual({ kind: "refused" });
 });

@@ -1,5 +1,8 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import { Login, RefreshLedger } from "#filter/authn";
+import { Metadata } from "#rpc";
+import { createLogger } from "#telemetry";
 import { type TestGateway, testGateway } from "../../../support/gateway.ts";
 import { Browser, type Page } from "./browser.ts";
 import { type FakeProvider, startFakeProvider } from "./fake-provider.ts";
@@ -32,6 +35,52 @@ export interface LoginWorld extends AsyncDisposable {
   comeBack(browser: Browser, answer: URLSearchParams | string): Promise<Page>;
   /** All of it. */
   logIn(browser: Browser, returnTo?: string): Promise<Page>;
+}
+
+/**
+ * Gives a browser a session as it would be if it had begun so long ago and had not been used since: made with the secrets
+ * of the gateway, as another of its processes would.
+ */
+export async function begunBefore(provider: FakeProvider, browser: Browser, ageMs: number): Promise<void> {
+  const login = new Login(
+    {
+      name: "shop",
+      issuer: provider.issuer,
+      client: { id: "shop", secret: { reveal: () => "client secret" }, method: "basic" },
+      origin,
+      path: "/.dragoman",
+      scopes: ["openid", "orders.read"],
+      parameters: {},
+      secrets: [{ reveal: () => secrets[0] }],
+      maxAgeMs: 12 * 3_600_000,
+      idleMs: 3_600_000,
+      graceMs: 300_000,
+      claims: undefined,
+      userinfo: false,
+      keepsAccessToken: false,
+      afterLogout: "/",
+      algorithms: ["ES256"],
+      skewMs: 30_000,
+      timeoutMs: 20_000,
+    },
+    new RefreshLedger(),
+    createLogger({ write: () => {} }),
+    () => Date.now() - ageMs,
+  );
+  const ask = (query: string) => ({
+    header: Metadata.from([["cookie", [...browser.jar(origin)].map((pair) => pair.join("=")).join("; ")]]),
+    query,
+    allowsOrigin: () => false,
+  });
+  const keep = (fields: readonly string[]): void =>
+    browser.keep(
+      origin,
+      fields.filter((_, i) => fields[i - 1] === "set-cookie"),
+    );
+  const begun = await login.endpoints.login(ask(""));
+  keep(begun.fields);
+  keep((await login.endpoints.callback(ask(provider.authorize(begun.fields[1] ?? "").toString()))).fields);
+  await login.close();
 }
 
 export interface WorldOptions {
