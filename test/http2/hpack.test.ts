@@ -55,6 +55,41 @@ describe("RFC 7541 Appendix C", () => {
       ],
     ],
     [
+      "C.5: responses without Huffman, and what a small table has to let go",
+      256,
+      [
+        [
+          "4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d",
+          [
+            ":status: 302",
+            "cache-control: private",
+            "date: Mon, 21 Oct 2013 20:13:21 GMT",
+            "location: https://www.example.com",
+          ],
+        ],
+        [
+          "4803333037c1c0bf",
+          [
+            ":status: 307",
+            "cache-control: private",
+            "date: Mon, 21 Oct 2013 20:13:21 GMT",
+            "location: https://www.example.com",
+          ],
+        ],
+        [
+          "88c1611d4d6f6e2c203231204f637420323031332032303a31333a323220474d54c05a04677a69707738666f6f3d4153444a4b48514b425a584f5157454f50495541585157454f49553b206d61782d6167653d333630303b2076657273696f6e3d31",
+          [
+            ":status: 200",
+            "cache-control: private",
+            "date: Mon, 21 Oct 2013 20:13:22 GMT",
+            "location: https://www.example.com",
+            "content-encoding: gzip",
+            "set-cookie: foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
+          ],
+        ],
+      ],
+    ],
+    [
       "C.6: responses with Huffman, and what a small table has to let go",
       256,
       [
@@ -98,11 +133,15 @@ describe("RFC 7541 Appendix C", () => {
 
 describe("what is no header block", () => {
   const rows: readonly (readonly [section: string, hex: string])[] = [
-    ["2.3.3: index 0", "80"],
+    ["2.3.3 and 6.1: index 0", "80"],
+    ["2.3.3: the name of an index beyond the tables", "7e0161"],
     ["2.3.3: an index beyond the tables", "be"],
     ["4.2: a change of size after a field", "8220"],
+    ["4.2: a change of size after a field, though it is none", "823fe11f"],
     ["5.1: an integer without its end", "ff80"],
     ["5.1: an integer too large", "ffffffffffff7f"],
+    ["5.1: an integer of too many octets, though it is small", "ff808080808000"],
+    ["5.1: a length too large", "407fffffffffff7f61"],
     ["5.2: a text beyond the block", "400a6162"],
     ["5.2: a text that is not there", "40"],
     ["5.2: Huffman padding of eight bits", "4082ffff0161"],
@@ -112,6 +151,51 @@ describe("what is no header block", () => {
   ];
   test.each(rows)("%s", (_section, hex) => {
     expect(() => decode(new HpackDecoder(4096), hex)).toThrow(expect.objectContaining({ code: 9 }));
+  });
+});
+
+describe("the dynamic table", () => {
+  const a = "4001610131";
+  const b = "4001620132";
+
+  test("4.1 and 4.3: a size is 32 octets more than what is in it, and a smaller one lets the oldest go", () => {
+    const decoder = new HpackDecoder(4096);
+    expect(decode(decoder, `${a}${b}bebf`)).toEqual(["a: 1", "b: 2", "b: 2", "a: 1"]);
+    // 68 octets hold two entries of 34 each.
+    expect(decode(decoder, "3f25bebf")).toEqual(["b: 2", "a: 1"]);
+    expect(decode(decoder, "3f24be")).toEqual(["b: 2"]);
+    expect(() => decode(decoder, "bf")).toThrow();
+  });
+
+  test("4.2 and 6.3: up to two changes of size begin a block, and a size of 0 empties the table", () => {
+    const decoder = new HpackDecoder(4096);
+    decode(decoder, a);
+    expect(decode(decoder, `203fe11f${b}be`)).toEqual(["b: 2", "b: 2"]);
+    expect(() => decode(decoder, "bf")).toThrow();
+  });
+
+  test("4.4: an entry larger than the table empties it, and is no fault", () => {
+    const decoder = new HpackDecoder(64);
+    decode(decoder, a);
+    const large = `400178${(40).toString(16)}${"79".repeat(40)}`;
+    expect(decode(decoder, large)).toEqual([`x: ${"y".repeat(40)}`]);
+    expect(() => decode(decoder, "be")).toThrow();
+  });
+
+  test("4.4: the name of an entry that goes for its own sake is still known", () => {
+    const decoder = new HpackDecoder(34);
+    decode(decoder, a);
+    expect(decode(decoder, "7e0133be")).toEqual(["a: 3", "a: 3"]);
+  });
+
+  test("2.3.2: the same entry twice is no fault", () => {
+    expect(decode(new HpackDecoder(4096), `${a}${a}bebf`)).toEqual(["a: 1", "a: 1", "a: 1", "a: 1"]);
+  });
+
+  test("6.2.2 and 6.2.3: what is not to be indexed does not come into it", () => {
+    const decoder = new HpackDecoder(4096);
+    expect(decode(decoder, "00016101311001620132")).toEqual(["a: 1", "b: 2"]);
+    expect(() => decode(decoder, "be")).toThrow();
   });
 });
 
@@ -172,6 +256,21 @@ describe("the encoder", () => {
         expect(block.toString("latin1")).toContain("secret");
       }
     }
+  });
+
+  test("6.2.3: passes on as never indexed what came so, however often it is sent, and nothing else", () => {
+    const before = encode(new HpackEncoder(4096), ["x-session", "abc"]);
+    expect(before[0]! & 0xf0).toBe(0);
+    decode(new HpackDecoder(4096), `1009782d73657373696f6e03616263`);
+    const encoder = new HpackEncoder(4096);
+    for (let i = 0; i < 3; i++) expect(encode(encoder, ["x-session", "abc"])[0]! & 0xf0).toBe(0x10);
+    const sizes = [1, 2, 3].map(() => encode(encoder, ["x-session", "abd"]).length);
+    expect(sizes[2]).toBe(1);
+    // One that was indexed before it was known is not, from then on.
+    const late = ["x-late", "abc"];
+    for (let i = 0; i < 3; i++) encode(encoder, late);
+    decode(new HpackDecoder(4096), `1006782d6c61746503616263`);
+    expect(encode(encoder, late)[0]! & 0xf0).toBe(0x10);
   });
 
   test("4.2: tells the smallest size in between as well", () => {

@@ -4,6 +4,8 @@ import type { FieldKind } from "../field-kind.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import { type Entry, newEntry } from "./entry.ts";
 import { decodeHuffman } from "./huffman.ts";
+import { rememberNeverIndexed } from "./never-indexed.ts";
+import { sensitive } from "./sensitive.ts";
 import { staticTable } from "./static-table.ts";
 
 /** Takes the fields of a list one by one, in order. */
@@ -47,7 +49,9 @@ export class HpackDecoder {
         this.#table.insert(entry);
         sink.add(entry);
       } else if (octet < 0x20) {
-        sink.add(this.#literal(4));
+        const entry = this.#literal(4);
+        if (octet >= 0x10 && !sensitive.has(entry.name)) rememberNeverIndexed(entry.name, entry.value);
+        sink.add(entry);
       } else {
         if (begun) throw fault("a change of the table's size within a block");
         const size = this.#integer(5);

@@ -1,16 +1,9 @@
 import { DynamicTable } from "./dynamic-table.ts";
 import { newEntry } from "./entry.ts";
 import { encodeHuffman, huffmanSize } from "./huffman.ts";
+import { isNeverIndexed } from "./never-indexed.ts";
+import { sensitive } from "./sensitive.ts";
 import { staticIndex, staticNames } from "./static-table.ts";
-
-/** Sent so that nobody on the way keeps them in a table (RFC 7541 7.1.3). */
-const sensitive: ReadonlySet<string> = new Set([
-  "authorization",
-  "proxy-authorization",
-  "cookie",
-  "set-cookie",
-  "x-api-key",
-]);
 
 /** Rarely the same twice. */
 const changing: ReadonlySet<string> = new Set([
@@ -93,6 +86,9 @@ export class HpackEncoder {
   field(name: string, value: string, to: Buffer, at: number): number {
     const seen = this.#seen.get(name) ?? this.#meet(name);
     const { mode, nameIndex } = seen;
+    if (mode !== "sensitive" && isNeverIndexed(name, value)) {
+      return literal(to, at, 0x10, 4, nameIndex, name, value);
+    }
     if (seen.value !== value) {
       const index = nameIndex === 0 ? 0 : staticIndex(name, value);
       if (mode === "plain" && value.length <= maxIndexed) {
