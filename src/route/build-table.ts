@@ -1,5 +1,5 @@
 import type { Problem } from "#schema";
-import { capturePlan } from "./capture-plan.ts";
+import { capturePlans } from "./capture-plan.ts";
 import { type RoutingOptions, strictRouting } from "./options.ts";
 import { anyMethod, noVerb, type RouteEntry, type RouteTable } from "./route-table.ts";
 import { normalizeLiteral } from "./template.ts";
@@ -17,6 +17,7 @@ export function buildRouteTable<T>(
   const trie = new Trie<T>();
   const verbs = new Map<string, string>();
   const problems: Problem[] = [];
+  const planOf = capturePlans();
   let takesAnyMethod = false;
   for (const entry of entries) {
     const { template, httpMethod } = entry;
@@ -25,15 +26,16 @@ export function buildRouteTable<T>(
     if (verb !== noVerb) verbs.set(verb, verb);
     if (httpMethod === anyMethod) takesAnyMethod = true;
     const place = trie.add(template);
-    const plan = capturePlan(template, entry.keptEscapes ?? options.keptEscapes);
+    const plan = planOf(template, entry.keptEscapes ?? options.keptEscapes);
     const before = find(place.get(), verb, httpMethod);
     if (before === undefined) {
-      place.set({ verb, httpMethod, entry, plan, next: place.get() });
+      place.set({ verb, httpMethod, entry, target: entry.target, plan, next: place.get() });
       continue;
     }
     problems.push(conflict(before.entry, entry, options.conflicts));
     if (options.conflicts !== "last") continue;
     before.entry = entry;
+    before.target = entry.target;
     before.plan = plan;
   }
   return { table: new TrieTable(trie, { verbs, takesAnyMethod }, options), problems };

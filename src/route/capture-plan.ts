@@ -12,12 +12,24 @@ export interface CapturePlan {
   readonly kept: readonly KeptEscapes[];
 }
 
-/** @param kept which escapes stay in a variable over several segments */
-export function capturePlan({ segments, rest, variables }: Template, kept: KeptEscapes): CapturePlan {
-  return {
-    length: segments.length,
-    rest,
-    places: variables.flatMap(({ start, end }) => [start, end]),
-    kept: variables.map(({ multi }) => (multi ? kept : "none")),
+/**
+ * Makes plans, each once: most routes of a table share a few, which then are close at hand for the processor.
+ *
+ * @returns a function of a template, and of which escapes stay in a variable over several segments
+ */
+export function capturePlans(): (template: Template, kept: KeptEscapes) => CapturePlan {
+  const known = new Map<string, CapturePlan>();
+  return ({ segments, rest, variables }, kept) => {
+    const plan = {
+      length: segments.length,
+      rest,
+      places: variables.flatMap(({ start, end }) => [start, end]),
+      kept: variables.map(({ multi }) => (multi ? kept : "none")),
+    };
+    const key = JSON.stringify(plan);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    known.set(key, plan);
+    return plan;
   };
 }

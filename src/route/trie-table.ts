@@ -1,3 +1,4 @@
+import { noLiteral } from "./literals.ts";
 import type { RoutingOptions } from "./options.ts";
 import { PathSegments } from "./path-segments.ts";
 import { PercentError } from "./percent.ts";
@@ -110,7 +111,7 @@ export class TrieTable<T> implements RouteTable<T> {
     const end = this.#searchBoth(method, undefined);
     if (end === undefined) return undefined;
     try {
-      return { kind: "found", target: end.entry.target, captures: this.#segments.capture(end.plan) };
+      return { kind: "found", target: end.target, captures: this.#segments.capture(end.plan) };
     } catch (error) {
       if (error instanceof PercentError) return { kind: "malformed", message: error.message };
       throw error;
@@ -165,7 +166,10 @@ export class TrieTable<T> implements RouteTable<T> {
           continue;
         }
         steps[depth] = step.single;
-        next = segments.follow(trie, node, depth);
+        if (trie.hasLiterals(node)) {
+          const literal = segments.literal(depth);
+          if (literal !== noLiteral) next = trie.follow(node, literal);
+        }
       } else if (now === step.single) {
         steps[depth] = step.rest;
         next = trie.single(node);

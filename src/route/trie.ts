@@ -1,6 +1,6 @@
 import type { CapturePlan } from "./capture-plan.ts";
+import { Literals } from "./literals.ts";
 import type { RouteEntry } from "./route-table.ts";
-import { hashOf } from "./segment-hash.ts";
 import type { Template } from "./template.ts";
 
 /** A route at the end of a template, in a list of all that end there. */
@@ -9,6 +9,8 @@ export interface End<T> {
   readonly verb: string;
   readonly httpMethod: string;
   entry: RouteEntry<T>;
+  /** The entry's, so that a search need not look into it. */
+  target: T;
   plan: CapturePlan;
   readonly next: End<T> | undefined;
 }
@@ -28,28 +30,26 @@ export interface Place<T> {
 /** No node. */
 export const none = -1;
 
-/** What a node holds in `#nodes`: where `*` leads, and its places in the lists of ends and rests. */
-const nodeSize = 3;
+/** What a node holds in `#nodes`: where `*` leads, its places in the lists of ends and rests, and whether literals follow. */
+const nodeSize = 4;
 const singleOf = 0;
 const endsOf = 1;
 const restsOf = 2;
+const literalsOf = 3;
 
-/** What an edge holds in `#edges`: its two nodes, the hash of its literal, and where that is in `#texts`. */
-const edgeSize = 5;
+/** What an edge holds in `#edges`: its two nodes, and the number of its literal. */
+const edgeSize = 3;
 const parentOf = 0;
 const childOf = 1;
-const hashIn = 2;
-const textOf = 3;
-const lengthOf = 4;
+const literalOf = 2;
 
 /**
  * A trie over segments, by the numbers of its nodes; 0 is the root, and a node's depth is the number of segments before
- * it. The literals of all nodes are in one hash table, and all that a search looks at on its way lies close together:
- * in a large table, most of the time goes into fetching memory.
+ * it. The edges of all nodes are in one hash table, and all that a search looks at on its way lies close together: in a
+ * large table, most of the time goes into fetching memory.
  */
 export class Trie<T> {
-  /** Characters of the longest literal. */
-  longestLiteral = 0;
+  readonly literals = new Literals();
   /** Segments of the longest template. */
   depth = 0;
   #nodes = new Int32Array(nodeSize * 64).fill(none);
@@ -59,9 +59,6 @@ export class Trie<T> {
   #edges = emptyEdges(64);
   #mask = 63;
   #edgeCount = 0;
-  /** The characters of all literals, which are ASCII. */
-  #texts = new Uint8Array(1024);
-  #textLength = 0;
 
   /** Where `*` leads. */
   single(node: number): number {
@@ -80,20 +77,19 @@ export class Trie<T> {
     return index === none ? undefined : this.#rests[index];
   }
 
-  /** Where the literal in `text`, from `start` to `end`, leads. @param hash its `hashOf` */
-  follow(node: number, text: string, start: number, end: number, hash: number): number {
+  /** Whether any literal leads on from a node. */
+  hasLiterals(node: number): boolean {
+    return this.#nodes[node * nodeSize + literalsOf] !== none;
+  }
+
+  /** Where a literal leads. */
+  follow(node: number, literal: number): number {
     const edges = this.#edges;
-    for (let at = slot(node, hash) & this.#mask; ; at = (at + 1) & this.#mask) {
+    for (let at = slot(node, literal) & this.#mask; ; at = (at + 1) & this.#mask) {
       const edge = at * edgeSize;
       const child = edges[edge + childOf] as number;
       if (child === none) return none;
-      if (edges[edge + hashIn] !== hash || edges[edge + parentOf] !== node) continue;
-      if (
-        edges[edge + lengthOf] === end - start &&
-        this.#isAt(edges[edge + textOf] as number, text, start, end)
-      ) {
-        return child;
-      }
+      if (edges[edge + literalOf] === literal && edges[edge + parentOf] === node) return child;
     }
   }
 
@@ -115,14 +111,6 @@ export class Trie<T> {
     };
   }
 
-  #isAt(place: number, text: string, start: number, end: number): boolean {
-    const texts = this.#texts;
-    for (let at = start, own = place; at < end; at++, own++) {
-      if (texts[own] !== text.charCodeAt(at)) return false;
-    }
-    return true;
-  }
-
   #addNode(): number {
     const node = this.#nodeCount++;
     if (this.#nodeCount * nodeSize > this.#nodes.length) {
@@ -142,30 +130,18 @@ export class Trie<T> {
   }
 
   #addLiteral(node: number, text: string): number {
-    const hash = hashOf(text, 0, text.length);
-    const known = this.follow(node, text, 0, text.length, hash);
+    const literal = this.literals.add(text);
+    const known = this.follow(node, literal);
     if (known !== none) return known;
-    this.longestLiteral = Math.max(this.longestLiteral, text.length);
     if (++this.#edgeCount * 2 > this.#mask) this.#growEdges();
     const made = this.#addNode();
-    this.#insert([node, made, hash, this.#addText(text), text.length]);
+    this.#nodes[node * nodeSize + literalsOf] = 1;
+    this.#insert([node, made, literal]);
     return made;
   }
 
-  #addText(text: string): number {
-    const place = this.#textLength;
-    this.#textLength += text.length;
-    if (this.#textLength > this.#texts.length) {
-      const larger = new Uint8Array(Math.max(this.#texts.length * 2, this.#textLength));
-      larger.set(this.#texts);
-      this.#texts = larger;
-    }
-    this.#texts.set(Buffer.from(text, "latin1"), place);
-    return place;
-  }
-
   #insert(edge: ArrayLike<number>): void {
-    let at = slot(edge[parentOf] as number, edge[hashIn] as number) & this.#mask;
+    let at = slot(edge[parentOf] as number, edge[literalOf] as number) & this.#mask;
     while (this.#edges[at * edgeSize + childOf] !== none) at = (at + 1) & this.#mask;
     this.#edges.set(edge, at * edgeSize);
   }
@@ -210,7 +186,7 @@ function emptyEdges(places: number): Int32Array {
   return new Int32Array(places * edgeSize).fill(none);
 }
 
-function slot(node: number, hash: number): number {
-  const mixed = Math.imul(hash ^ Math.imul(node, 0x9e3779b1), 0x85ebca6b);
+function slot(node: number, literal: number): number {
+  const mixed = Math.imul(literal ^ Math.imul(node, 0x9e3779b1), 0x85ebca6b);
   return mixed ^ (mixed >>> 15);
 }

@@ -146,10 +146,40 @@ describe("percent-decoding", () => {
     expect(match(["GET /{x=**}"], `GET ${path}`)).toBe("400");
   });
 
+  test.each(["/.a", "/...", "/a../b", "/%2e%2e%2e", "/.%61/b", "/a/%2E%2E.", "/a.b/..c"])(
+    "%s has no dot segments",
+    (path) => {
+      expect(match(["GET /{x=**}"], `GET ${path}`)).toMatch(/^GET /);
+    },
+  );
+
+  test("an escape that is cut off is one, whatever path came before", () => {
+    const { table: built } = table(["GET /{x=**}"]);
+    for (const cut of ["/b/%4", "/b/%"]) {
+      expect(built.match("GET", "/a/%41")).toMatchObject({ captures: ["a/A"] });
+      expect(built.match("GET", cut).kind).toBe("malformed");
+    }
+  });
+
+  test("characters that are no ASCII are bytes", () => {
+    expect(match(["GET /{x}"], "GET /Ã¤")).toBe('GET /{x} "ä"');
+    expect(match(["GET /{x}"], "GET /ä")).toBe("400");
+    expect(match(["GET /{x}"], "GET /\u0125")).toBe("400");
+  });
+
   test("a literal matches in whichever way it is escaped", () => {
     expect(match(["GET /a%2cb~"], "GET /a%2Cb%7E")).toBe("GET /a%2cb~");
     expect(match(["GET /a"], "GET /%61")).toBe("GET /a");
   });
+});
+
+test("literals that differ in any one character are told apart", () => {
+  const texts = Array.from({ length: 40 }, (_, at) => `${"a".repeat(at)}b${"a".repeat(39 - at)}`);
+  const { table: built } = table(texts.map((text) => `GET /v1/${text}/c`));
+  for (const text of texts) {
+    expect(built.match("GET", `/v1/${text}/c`)).toMatchObject({ target: `GET /v1/${text}/c` });
+  }
+  expect(built.match("GET", `/v1/${"a".repeat(40)}/c`).kind).toBe("not_found");
 });
 
 test("what one path was like says nothing of the next", () => {
