@@ -14,66 +14,27 @@ import {
   UserList,
 } from "#filter/authn";
 import { Health } from "#gen/grpc/health/v1/health_pb";
-import { type Call, type Handler, Metadata, Payload, type UnaryReply, unaryOf } from "#rpc";
+import type { Handler } from "#rpc";
+import type { Method } from "#schema";
 import { createLogger } from "#telemetry";
+import { answering, type Case, callOf, costsOf } from "./measure.ts";
 
 // Run as `npm run bench:authn`: prints as Markdown what it costs a call to find out who makes it.
 
-const rounds = 20;
 const issuer = "https://id.test";
 const audience = "shop";
 const dir = mkdtempSync(path.join(tmpdir(), "dragoman-bench-"));
-const logger = createLogger({ write: () => {} });
-const codec = { toJson: (wire: Uint8Array) => wire, fromJson: (json: Uint8Array) => json };
-const signal = new AbortController().signal;
-
-function callOf(header: readonly string[]): Call {
-  return {
-    kind: "unary",
-    method: {
-      descriptor: Health.method.check,
-      name: "bench.B/M",
-      path: "/bench.B/M",
-      service: "bench.B",
-      kind: "unary",
-      idempotent: false,
-      declared: { public: undefined, scopes: [], timeoutMs: undefined },
-      location: undefined,
-    },
-    header: new Metadata(["accept", "application/json", "user-agent", "bench", ...header]),
-    deadline: undefined,
-    signal,
-    request: Payload.fromProto(new Uint8Array(0), codec),
-    context: {
-      requestId: "bench",
-      protocol: "rest",
-      peer: { address: "192.0.2.1", port: 1 },
-      secure: true,
-      httpMethod: "GET",
-      httpPath: "/",
-      route: "/",
-      startedAt: 0,
-      principal: undefined,
-      upstream: undefined,
-      endpoint: undefined,
-      tried: [],
-      attempts: 0,
-      queuedMs: 0,
-      upstreamMs: undefined,
-    },
-  };
-}
-
-const reply: UnaryReply = {
+const method: Method = {
+  descriptor: Health.method.check,
+  name: "bench.B/M",
+  path: "/bench.B/M",
+  service: "bench.B",
   kind: "unary",
-  header: new Metadata(),
-  response: Payload.fromProto(new Uint8Array(0), codec),
-  trailer: new Metadata(),
+  idempotent: false,
+  declared: { public: undefined, scopes: [], timeoutMs: undefined },
+  location: undefined,
 };
-const nothing: Handler = Object.assign(async () => reply, {
-  unary: (_call: Call, sink: { succeeded(reply: UnaryReply): void }) => sink.succeeded(reply),
-});
-
+const logger = createLogger({ write: () => {} });
 interface SigningKey {
   readonly alg: string;
   readonly privateKey: KeyObject;
@@ -163,69 +124,52 @@ const issuers = [
   },
 ];
 
-/** Nanoseconds of a call, the least of the rounds: what disturbs only adds. */
-async function cost(
-  handler: Handler,
-  headers: readonly (readonly string[])[],
-  perRound: number,
-): Promise<number> {
-  const unary = unaryOf(handler);
-  const make = (call: Call): Promise<void> =>
-    new Promise((resolve, reject) => {
-      if (call.kind === "unary") unary(call, { succeeded: () => resolve(), failed: reject });
-    });
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < rounds; round++) {
-    const calls = Array.from({ length: perRound }, (_, index) =>
-      callOf(headers[index % headers.length] ?? []),
-    );
-    const startedAt = process.hrtime.bigint();
-    for (const call of calls) await make(call);
-    least = Math.min(least, Number(process.hrtime.bigint() - startedAt) / perRound);
-  }
-  return least;
-}
-
 const bearer = (token: string): readonly string[] => ["authorization", `Bearer ${token}`];
 const basic = `Basic ${Buffer.from("ann:secret word").toString("base64")}`;
+const showing = (handler: Handler, headers: readonly (readonly string[])[]): Case => ({
+  handler,
+  calls: (index) => callOf({ method, header: headers[index % headers.length] ?? [] }),
+});
+const authenticated = (options: Partial<AuthnOptions>): Handler =>
+  authnFilter({ ...none, ...options })(answering());
 
-console.log("| what | ns a call |\n| --- | --- |");
-const report = (name: string, ns: number): void => console.log(`| ${name} | ${Math.round(ns)} |`);
-
-report("nothing", await cost(nothing, [[]], 20_000));
-for (const key of signing) {
-  const [token = ""] = await tokensOf(key, 1);
-  const filter = authnFilter({ ...none, issuers });
-  report(`${key.alg}, one token again and again`, await cost(filter(nothing), [bearer(token)], 20_000));
-}
-const [es256] = signing.slice(1);
-if (es256 !== undefined) {
-  const many = (await tokensOf(es256, 5000)).map(bearer);
-  const handler = authnFilter({ ...none, issuers })(nothing);
-  await cost(handler, many, 5000);
-  report("ES256, 5,000 tokens by turns", await cost(handler, many, 20_000));
-}
-report(
-  "an API key",
-  await cost(authnFilter({ ...none, keyRings: [ring] })(nothing), [["x-api-key", apiKey]], 20_000),
-);
-report(
-  "a password, remembered",
-  await cost(authnFilter({ ...none, userLists: [list] })(nothing), [["authorization", basic]], 20_000),
-);
+const remembered: Record<string, Case> = { nothing: showing(answering(), [[]]) };
+const unknown: Record<string, Case> = {};
 for (const key of signing) {
   const tokens = await tokensOf(key, 500);
-  const forgetful = authnFilter({ ...none, issuers, cache: new TokenCache(0) })(nothing);
-  report(`${key.alg}, a token never seen`, await cost(forgetful, tokens.map(bearer), 500));
   const publicKey = await importJWK(key.jwk, key.alg);
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < rounds; round++) {
-    const startedAt = process.hrtime.bigint();
-    for (const token of tokens)
-      await jwtVerify(token, publicKey, { issuer, audience, algorithms: [key.alg] });
-    least = Math.min(least, Number(process.hrtime.bigint() - startedAt) / tokens.length);
-  }
-  report(`${key.alg}, bare jose`, least);
+  const jose: Handler = async (call) => {
+    const token = call.header.get("authorization")?.slice(7) ?? "";
+    await jwtVerify(token, publicKey, { issuer, audience, algorithms: [key.alg] });
+    return answering()(call);
+  };
+  remembered[`${key.alg}, one token again and again`] = showing(
+    authenticated({ issuers }),
+    tokens.slice(0, 1).map(bearer),
+  );
+  unknown[`${key.alg}, a token never seen`] = showing(
+    authenticated({ issuers, cache: new TokenCache(0) }),
+    tokens.map(bearer),
+  );
+  unknown[`${key.alg}, bare jose`] = showing(jose, tokens.map(bearer));
+}
+const [, es256] = signing;
+if (es256 !== undefined)
+  remembered["ES256, 2,000 tokens by turns"] = showing(
+    authenticated({ issuers }),
+    (await tokensOf(es256, 2000)).map(bearer),
+  );
+remembered["an API key"] = showing(authenticated({ keyRings: [ring] }), [["x-api-key", apiKey]]);
+remembered["a password, remembered"] = showing(authenticated({ userLists: [list] }), [
+  ["authorization", basic],
+]);
+
+console.log("| what | ns a call |\n| --- | --- |");
+for (const [cases, options] of [
+  [remembered, { rounds: 100, perRound: 2000 }],
+  [unknown, { rounds: 30, perRound: 100 }],
+] as const) {
+  for (const [name, ns] of await costsOf(cases, options)) console.log(`| ${name} | ${Math.round(ns)} |`);
 }
 
 ring.close();

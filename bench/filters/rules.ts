@@ -4,15 +4,12 @@ import { compileExpression } from "#expression";
 import { allowFilter } from "#filter/authz";
 import { validateFilter } from "#filter/validate";
 import { CreateOrderRequestSchema } from "#gen/shop/v1/orders_pb";
-import { type Call, type Filter, Metadata, Payload, type Reply } from "#rpc";
+import { type Filter, guard, Payload } from "#rpc";
 import { loadSchema, type Method, packageRoot, type Schema } from "#schema";
 import { createLogger, createPrometheusMeter } from "#telemetry";
+import { answering, type Case, callOf, costsOf } from "./measure.ts";
 
 // Run as `npm run bench:rules`: prints as Markdown what rules in CEL and the validation of requests cost a call.
-
-const rounds = 30;
-/** Few enough to stay in the cache of the processor, as those of a gateway do. */
-const callsPerRound = 2_000;
 
 const outcome = await loadSchema([{ kind: "proto", dir: `${packageRoot}/proto` }], undefined);
 if (outcome.schema === undefined) throw new Error(JSON.stringify(outcome.problems));
@@ -30,47 +27,6 @@ function order(lines: number): Uint8Array {
   return toBinary(CreateOrderRequestSchema, create(CreateOrderRequestSchema, { order: { items, handover } }));
 }
 
-function callOf(wire: Uint8Array): Call {
-  return {
-    kind: "unary",
-    method,
-    header: new Metadata(["accept", "application/json", "x-beta", "1"]),
-    deadline: undefined,
-    signal: new AbortController().signal,
-    // As new for each call: what has been decoded is not decoded again.
-    request: Payload.fromProto(wire, codec),
-    context: {
-      requestId: "bench",
-      protocol: "rest",
-      peer: { address: "192.0.2.1", port: 1 },
-      httpMethod: "POST",
-      httpPath: "/v1/orders",
-      route: "/v1/orders",
-      startedAt: 0,
-      principal: {
-        subject: "ann",
-        provider: "main",
-        scopes: ["orders.read", "orders.write"],
-        claims: { tenant: "t1" },
-        expiresAt: undefined,
-      },
-      upstream: undefined,
-      endpoint: undefined,
-      tried: [],
-      attempts: 0,
-      queuedMs: 0,
-      upstreamMs: undefined,
-    },
-  };
-}
-
-const reply: Promise<Reply> = Promise.resolve({
-  kind: "unary",
-  header: new Metadata(),
-  response: Payload.fromProto(new Uint8Array(0), codec),
-  trailer: new Metadata(),
-});
-
 function rule(text: string): Filter {
   const { program, problems } = compileExpression(text, { result: "bool", input: method.descriptor.input });
   if (program === undefined) throw new Error(JSON.stringify(problems));
@@ -84,10 +40,9 @@ function validation(): Filter {
   return filter;
 }
 
-const decoding: Filter = (next) => (call) => {
+const decoding: Filter = guard((call) => {
   if (call.kind === "unary") call.request.message(method.descriptor.input);
-  return next(call);
-};
+});
 
 const wires = { 1: order(1), 20: order(20) };
 const cases: readonly (readonly [name: string, filter: Filter, lines: keyof typeof wires])[] = [
@@ -118,20 +73,22 @@ const cases: readonly (readonly [name: string, filter: Filter, lines: keyof type
   ["validation, 20 lines", validation(), 20],
 ];
 
-/** Nanoseconds of a call, the least of the rounds: what disturbs only adds. */
-async function cost(filter: Filter, wire: Uint8Array): Promise<number> {
-  const handle = filter(() => reply);
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < rounds; round++) {
-    const calls = Array.from({ length: callsPerRound }, () => callOf(wire));
-    const startedAt = process.hrtime.bigint();
-    for (const call of calls) await handle(call);
-    least = Math.min(least, Number(process.hrtime.bigint() - startedAt) / callsPerRound);
-  }
-  return least;
-}
-
+const principal = {
+  subject: "ann",
+  provider: "main",
+  scopes: ["orders.read", "orders.write"],
+  claims: { tenant: "t1" },
+  expiresAt: undefined,
+};
+const measured = Object.fromEntries(
+  cases.map(([name, filter, lines]): [string, Case] => [
+    name,
+    {
+      handler: filter(answering()),
+      calls: () => callOf({ method, principal, request: () => Payload.fromProto(wires[lines], codec) }),
+    },
+  ]),
+);
 console.log("| what | ns a call |\n| --- | --- |");
-for (const [name, filter, lines] of cases) {
-  console.log(`| ${name} | ${Math.round(await cost(filter, wires[lines]))} |`);
-}
+for (const [name, ns] of await costsOf(measured, { rounds: 60, perRound: 500 }))
+  console.log(`| ${name} | ${Math.round(ns)} |`);

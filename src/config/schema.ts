@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { addressBlock, callAddresses, connectionAddresses, proxyProtocolSchema } from "./address-schema.ts";
 import { adminSchema } from "./admin-schema.ts";
+import { answerHeadersSchema } from "./answer-headers-schema.ts";
 import { apiKeysSchema, authStartupSchema, issuerSchema } from "./auth-schema.ts";
 import { basicSchema } from "./basic-schema.ts";
 import { certificatesSchema } from "./certificates-schema.ts";
@@ -102,6 +103,7 @@ const listen = z.strictObject({
     .describe(
       "By which name upstreams are told of the gateway, and requests that come in a circle are known; or off.",
     ),
+  answerHeaders: answerHeadersSchema,
   underscores: z
     .enum(["drop", "reject", "allow"])
     .default("drop")

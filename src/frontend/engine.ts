@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { Peer } from "#rpc";
-import type { Fields } from "./fields.ts";
+import type { CompleteFields } from "./complete-fields.ts";
 import type { ListenerEvents, ListenerLimits } from "./listener.ts";
 
 /** A connection whose version of HTTP is known: TLS and what proxies say of it lie behind, requests before. */
@@ -20,8 +20,8 @@ export interface Connection {
 export interface EngineOptions {
   readonly limits: ListenerLimits;
   readonly events: ListenerEvents;
-  /** Sent with every answer, those included that the engine gives by itself. */
-  readonly answerFields: Fields;
+  /** What becomes of the fields of every answer, those included that the engine gives by itself. */
+  readonly complete: CompleteFields;
   /** Called with +1 and -1 around each exchange: the listener waits for them when it ends. */
   readonly count: (change: 1 | -1) => void;
 }

@@ -1,3 +1,4 @@
+export { completing } from "./complete-fields.ts";
 export { connectStreamProtocol } from "./connect/stream.ts";
 export { connectUnaryProtocol } from "./connect/unary.ts";
 export { codingsOf } from "./content-coding.ts";

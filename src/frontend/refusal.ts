@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { type Code, codeName, type Reason } from "#rpc";
+import type { CompleteFields } from "./complete-fields.ts";
 import { type Fields, field } from "./fields.ts";
 
 /** An answer that the engine itself gives, before there is an exchange to refuse. */
@@ -26,9 +27,9 @@ export function refusalAnswer({ status, code, message, reason }: Refusal, asked:
 }
 
 /** A refusal as raw http/1.1, for a socket on which nothing else can be written any more. */
-export function rawRefusal(refusal: Refusal, always: Fields, asked: Fields = []): Buffer {
+export function rawRefusal(refusal: Refusal, complete: CompleteFields, asked: Fields = []): Buffer {
   const { fields, body } = refusalAnswer(refusal, asked);
-  return rawAnswer(refusal.status, [...fields, ...always], body);
+  return rawAnswer(refusal.status, complete(fields), body);
 }
 
 /** A whole answer as raw http/1.1, the last on its connection. */

@@ -1,8 +1,8 @@
 import net, { type AddressInfo, type Socket } from "node:net";
 import type { Peer } from "#rpc";
 import { plainAddress } from "./address-blocks.ts";
+import { type CompleteFields, completing } from "./complete-fields.ts";
 import type { Connection, CreateEngine, Engine, EngineOptions } from "./engine.ts";
-import type { Fields } from "./fields.ts";
 import type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
 import type { TrustsPeer } from "./peer.ts";
 import { readProxyHeader } from "./proxy-protocol.ts";
@@ -14,8 +14,8 @@ export interface ListenerOptions {
   readonly secure?: SecureOptions;
   readonly limits: ListenerLimits;
   readonly events: ListenerEvents;
-  /** Sent with every answer. */
-  readonly answerFields?: Fields;
+  /** What becomes of the fields of every answer; nothing when absent. */
+  readonly complete?: CompleteFields;
   /** Which peers may speak for others; nobody when absent. */
   readonly trusts?: TrustsPeer;
   /** Connections of trusted peers begin with a header of the PROXY protocol; those of others are taken as they are. */
@@ -40,7 +40,7 @@ const unknownPeer: Peer = { address: "0.0.0.0", port: 0 };
  * ALPN or by the first bytes.
  */
 export function createListener(options: ListenerOptions, engines: Engines): Listener {
-  const { limits, events, answerFields = [] } = options;
+  const { limits, events, complete = completing([], []) } = options;
   const trusts = options.trusts ?? (() => false);
   const sockets = new Set<Socket>();
   /** Those of which it is not known yet which version they speak. */
@@ -53,7 +53,7 @@ export function createListener(options: ListenerOptions, engines: Engines): List
     active += change;
     if (active === 0) onIdle?.();
   };
-  const engineOptions: EngineOptions = { limits, events, answerFields, count };
+  const engineOptions: EngineOptions = { limits, events, complete, count };
   const http1 = engines.http1(engineOptions);
   const http2 = engines.http2(engineOptions);
   const both: readonly Engine[] = [http1, http2];

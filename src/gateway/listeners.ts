@@ -2,6 +2,7 @@ import type { Config } from "#config";
 import {
   admitting,
   type Certificates,
+  completing,
   createDragomanListener,
   createNodeListener,
   devCertificate,
@@ -47,6 +48,8 @@ export async function openListeners(
     underscores,
     loopName: viaName(config.listen),
   };
+  const { set, remove: removed } = config.listen.answerHeaders;
+  const added = Object.entries(set).flat();
   const opened: Listener[] = [];
   const { caPath, certificates } = await certificatesOf(https.tls, stateDir, logger, meter);
   const trusts = trustedPeers(config.listen.trustProxies, config.listen.forwardedBy);
@@ -70,7 +73,7 @@ export async function openListeners(
     },
     limits: bounds,
     events,
-    answerFields: hstsFields(config.listen),
+    complete: completing([...hstsFields(config.listen), ...added], removed),
     trusts,
     ...connectionsOf(https),
   });
@@ -80,7 +83,13 @@ export async function openListeners(
     const plainEvents = http.mode === "serve" ? events : { ...events, ...redirectToHttps(httpsPort) };
     httpPort = await open(
       "http",
-      createListener({ limits: bounds, events: plainEvents, trusts, ...connectionsOf(http) }),
+      createListener({
+        limits: bounds,
+        events: plainEvents,
+        complete: completing(added, removed),
+        trusts,
+        ...connectionsOf(http),
+      }),
       http.host,
       http.port,
     );

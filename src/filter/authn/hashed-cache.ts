@@ -40,12 +40,15 @@ export class HashedCache<V> {
     const key = this.#keyOf(text);
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    this.#entries.delete(key);
     if (!isGood(entry.value)) {
-      this.#bytes -= entry.bytes;
+      this.#delete(key);
       return undefined;
     }
-    this.#entries.set(key, entry);
+    // What is far from full forgets nobody soon; and a small map that is always put in order is always made anew.
+    if (this.#entries.size * 2 >= this.#max || this.#bytes * 2 >= this.#maxBytes) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+    }
     return entry.value;
   }
 

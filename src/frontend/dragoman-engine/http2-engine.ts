@@ -20,20 +20,20 @@ const nothing = new Uint8Array(0);
 
 /** HTTP/2 by the gateway's own engine. */
 export function createDragomanEngine(options: EngineOptions): Engine {
-  const { limits, events, answerFields, count } = options;
+  const { limits, events, complete, count } = options;
   const connections = new Set<Connection>();
   let ending = false;
   const sections = { bytes: limits.headerBytes + limits.targetBytes, count: limits.headerCount };
   const exchangeOptions = {
     bodyIdleMs: limits.bodyIdleMs,
     wheel: new TimingWheel(),
-    answerFields,
+    complete,
     onClosed: () => count(-1),
   };
 
   const refuse = (stream: Stream, status: number, fields: Fields, body: Uint8Array): void => {
     stream.stopsPeer = true;
-    const all = [...fields, ...answerFields, "content-length", String(body.length)];
+    const all = [...complete(fields), "content-length", String(body.length)];
     stream.answer(status, all, body);
   };
 
@@ -50,7 +50,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
           head,
           peer: accepted.peer,
           stream: duplexOf(stream),
-          accept: (status, fields) => stream.respond(status, [...fields, ...answerFields], false),
+          accept: (status, fields) => stream.respond(status, complete(fields), false),
           refuse: (status, fields, body) => refuse(stream, status, fields, body),
         }),
       );

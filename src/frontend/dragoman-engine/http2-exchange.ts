@@ -1,6 +1,7 @@
 import { type Breach, ErrorCode, type Stream, type StreamConsumer } from "#http2";
 import { type BytesSink, CallAbort, type Peer, type TimingWheel } from "#rpc";
 import { bodyTooLarge, clientGone } from "../body-error.ts";
+import type { CompleteFields } from "../complete-fields.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
 import { StreamBody } from "./stream-body.ts";
@@ -19,8 +20,8 @@ export interface ExchangeOptions {
   readonly bodyIdleMs: number;
   /** Of bodies that are waited for. */
   readonly wheel: TimingWheel;
-  /** Sent with every answer. */
-  readonly answerFields: Fields;
+  /** What becomes of the fields of every answer. */
+  readonly complete: CompleteFields;
   /** Called when the stream is over. */
   readonly onClosed: () => void;
 }
@@ -82,7 +83,7 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     this.#answered = true;
     const stream = this.#stream;
     const sized = trailers === undefined && status !== 204 && status !== 304;
-    const all = [...fields, ...this.#options.answerFields];
+    const all = this.#options.complete(fields);
     if (sized) all.push("content-length", String(body?.length ?? 0));
     stream.stopsPeer = true;
     stream.answer(status, all, this.head.method === "HEAD" ? undefined : body, trailers);
@@ -92,7 +93,7 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     this.#answered = true;
     const stream = this.#stream;
     const bodyless = this.head.method === "HEAD" || status === 204 || status === 205 || status === 304;
-    const all = [...fields, ...this.#options.answerFields];
+    const all = this.#options.complete(fields);
     stream.stopsPeer = bodyless;
     stream.respond(status, all, bodyless);
     return {

@@ -21,19 +21,9 @@ export function fieldsFromRaw(raw: readonly string[]): string[] {
   return fields;
 }
 
-/**
- * Fields in the form that Node's `respond` and `writeHead` take; repeated names become lists.
- *
- * @param always what goes with every answer
- */
-export function outgoing(fields: Fields, always: Fields): OutgoingHttpHeaders {
+/** Fields in the form that Node's `respond` and `writeHead` take; repeated names become lists. */
+export function outgoing(fields: Fields): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
-  append(headers, fields);
-  append(headers, always);
-  return headers;
-}
-
-function append(headers: OutgoingHttpHeaders, fields: Fields): void {
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
@@ -42,4 +32,5 @@ function append(headers: OutgoingHttpHeaders, fields: Fields): void {
     else if (Array.isArray(before)) before.push(value);
     else headers[name] = [String(before), value];
   }
+  return headers;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type BytesSink, CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
+import type { CompleteFields } from "../complete-fields.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
 import { readPieces, readWhole } from "./body.ts";
@@ -12,8 +13,8 @@ const drainable = 64 * 1024;
 
 export interface Http1Options {
   readonly bodyIdleMs: number;
-  /** Sent with every answer. */
-  readonly answerFields: Fields;
+  /** What becomes of the fields of every answer. */
+  readonly complete: CompleteFields;
   /** The client waits for a `100 Continue` before it sends its body (RFC 9110 10.1.1). */
   readonly expectsContinue: boolean;
   /** The listener wants its connections to end. */
@@ -32,7 +33,7 @@ export class Http1Exchange implements Exchange {
   readonly #bodyIdleMs: number;
   readonly #declared: number | undefined;
   readonly #ending: () => boolean;
-  readonly #answerFields: Fields;
+  readonly #complete: CompleteFields;
   #continued: boolean;
   readonly signal: CallAbort = new CallAbort();
   #answered = false;
@@ -43,7 +44,7 @@ export class Http1Exchange implements Exchange {
     response: ServerResponse,
     head: RequestHead,
     peer: Peer,
-    { bodyIdleMs, answerFields, expectsContinue, ending }: Http1Options,
+    { bodyIdleMs, complete, expectsContinue, ending }: Http1Options,
   ) {
     this.#request = request;
     this.#response = response;
@@ -52,7 +53,7 @@ export class Http1Exchange implements Exchange {
     this.#bodyIdleMs = bodyIdleMs;
     this.#continued = !expectsContinue;
     this.#ending = ending;
-    this.#answerFields = answerFields;
+    this.#complete = complete;
     const length = field(head.fields, "content-length");
     this.#declared = length === undefined ? undefined : Number(length);
     this.hasBody = field(head.fields, "transfer-encoding") !== undefined || (this.#declared ?? 0) > 0;
@@ -94,7 +95,7 @@ export class Http1Exchange implements Exchange {
     this.#answered = true;
     const response = this.#response;
     if (response.destroyed) return;
-    const headers = outgoing(fields, this.#answerFields);
+    const headers = outgoing(this.#complete(fields));
     if (status !== 204 && status !== 304) headers["content-length"] = body?.length ?? 0;
     if (this.#mustClose()) headers.connection = "close";
     response.writeHead(status, headers);
@@ -107,7 +108,7 @@ export class Http1Exchange implements Exchange {
   open(status: number, fields: Fields): BodyWriter {
     this.#answered = true;
     const response = this.#response;
-    const headers = outgoing(fields, this.#answerFields);
+    const headers = outgoing(this.#complete(fields));
     if (this.#mustClose()) headers.connection = "close";
     const bodyless = this.head.method === "HEAD";
     if (!response.destroyed) {
@@ -128,7 +129,7 @@ export class Http1Exchange implements Exchange {
       },
       end: (trailers) => {
         this.#finished = true;
-        if (trailers !== undefined && this.#takesTrailers()) response.addTrailers(outgoing(trailers, []));
+        if (trailers !== undefined && this.#takesTrailers()) response.addTrailers(outgoing(trailers));
         if (!response.destroyed) response.end();
         this.#dropUnreadBody();
       },

@@ -27,7 +27,7 @@ interface Served {
 const freshMs = 500;
 
 /** http/1.1 by a node:http server that never listens by itself. */
-export function createHttp1Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
+export function createHttp1Engine({ limits, events, complete, count }: EngineOptions): Engine {
   const connections = new WeakMap<Duplex, Served>();
   /** Those that have not asked for anything yet. */
   const fresh = new Set<Duplex>();
@@ -67,7 +67,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
       served.refused = true;
       const answer = refusalAnswer(head, fields);
       response.writeHead(head.status, {
-        ...outgoing(answer.fields, answerFields),
+        ...outgoing(complete(answer.fields)),
         "content-length": answer.body.length,
         connection: "close",
       });
@@ -80,7 +80,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
     events.exchange(
       new Http1Exchange(request, response, head, served.connection.peer, {
         bodyIdleMs: limits.bodyIdleMs,
-        answerFields,
+        complete,
         expectsContinue,
         ending: () => ending,
       }),
@@ -103,7 +103,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
   server.on("request", (request, response) => onRequest(request, response, false));
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
   server.on("connect", (request: IncomingMessage) => {
-    endWith(request.socket, rawRefusal(noTunnels, answerFields));
+    endWith(request.socket, rawRefusal(noTunnels, complete));
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, firstBytes: Buffer) => {
     socket.on("error", () => socket.destroy());
@@ -112,7 +112,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
     const fields = fieldsFromRaw(request.rawHeaders);
     const head = badUpgrade(fields) ?? headOf(request, fields, connection);
     if (isRefusal(head)) {
-      endWith(connection.socket, rawRefusal(head, answerFields, fields));
+      endWith(connection.socket, rawRefusal(head, complete, fields));
       return;
     }
     events.upgrade({
@@ -123,10 +123,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
       socket,
       firstBytes,
       refuse: (status, fields, body) =>
-        endWith(
-          connection.socket,
-          rawAnswer(status, [...fields, ...answerFields], body ?? new Uint8Array(0)),
-        ),
+        endWith(connection.socket, rawAnswer(status, complete(fields), body ?? new Uint8Array(0))),
     });
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Duplex) => {
@@ -138,7 +135,7 @@ export function createHttp1Engine({ limits, events, answerFields, count }: Engin
     // The parser fails again with all that comes after.
     if (served.refused) return;
     const refuse = (): void =>
-      endWith(served.connection.socket, rawRefusal(parserRefusal(error.code), answerFields));
+      endWith(served.connection.socket, rawRefusal(parserRefusal(error.code), complete));
     served.refused = true;
     if (served.answering === 0) {
       refuse();

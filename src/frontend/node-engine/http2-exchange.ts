@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { type BytesSink, CallAbort, type Peer } from "#rpc";
 import { clientGone } from "../body-error.ts";
+import type { CompleteFields } from "../complete-fields.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
 import { type Fields, field } from "../fields.ts";
 import { readPieces, readWhole } from "./body.ts";
@@ -16,8 +17,8 @@ const resetCodes: Readonly<Record<ResetCause, number>> = {
 
 export interface Http2Options {
   readonly bodyIdleMs: number;
-  /** Sent with every answer. */
-  readonly answerFields: Fields;
+  /** What becomes of the fields of every answer. */
+  readonly complete: CompleteFields;
 }
 
 /** An exchange over one stream of node:http2, by its raw stream API. */
@@ -29,7 +30,7 @@ export class Http2Exchange implements Exchange {
   readonly hasBody: boolean;
   readonly #stream: ServerHttp2Stream;
   readonly #bodyIdleMs: number;
-  readonly #answerFields: Fields;
+  readonly #complete: CompleteFields;
   readonly signal: CallAbort = new CallAbort();
   #answered = false;
   #finished = false;
@@ -41,14 +42,14 @@ export class Http2Exchange implements Exchange {
     stream: ServerHttp2Stream,
     head: RequestHead,
     peer: Peer,
-    { bodyIdleMs, answerFields }: Http2Options,
+    { bodyIdleMs, complete }: Http2Options,
   ) {
     this.#stream = stream;
     this.head = head;
     this.peer = peer;
     this.hasBody = !stream.endAfterHeaders;
     this.#bodyIdleMs = bodyIdleMs;
-    this.#answerFields = answerFields;
+    this.#complete = complete;
     stream.on("error", () => {});
     stream.on("close", () => {
       if (this.#finished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
@@ -87,7 +88,7 @@ export class Http2Exchange implements Exchange {
     this.#answered = true;
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    const headers = outgoing(fields, this.#answerFields);
+    const headers = outgoing(this.#complete(fields));
     headers[":status"] = status;
     const bodyless = this.head.method === "HEAD" || body === undefined || body.length === 0;
     if (trailers === undefined && status !== 204 && status !== 304)
@@ -106,7 +107,7 @@ export class Http2Exchange implements Exchange {
   open(status: number, fields: Fields): BodyWriter {
     this.#answered = true;
     const stream = this.#stream;
-    const headers = outgoing(fields, this.#answerFields);
+    const headers = outgoing(this.#complete(fields));
     headers[":status"] = status;
     const bodyless = this.head.method === "HEAD" || [204, 205, 304].includes(status);
     if (!stream.destroyed && !stream.closed) {
@@ -151,7 +152,7 @@ export class Http2Exchange implements Exchange {
     this.#trailers = trailers;
     this.#awaitsTrailers = true;
     this.#stream.once("wantTrailers", () => {
-      this.#stream.sendTrailers(outgoing(this.#trailers ?? [], []));
+      this.#stream.sendTrailers(outgoing(this.#trailers ?? []));
       this.#awaitsTrailers = false;
       this.#onTrailersSent?.();
     });

@@ -21,7 +21,7 @@ const connectionWindow = 1024 * 1024;
 const noticeMs = 500;
 
 /** HTTP/2 by a node:http2 server that never listens by itself. */
-export function createHttp2Engine({ limits, events, answerFields, count }: EngineOptions): Engine {
+export function createHttp2Engine({ limits, events, complete, count }: EngineOptions): Engine {
   const connections = new WeakMap<Http2Session, Connection>();
   const sessions = new Set<ServerHttp2Session>();
   let handedOver: Connection | undefined;
@@ -81,7 +81,7 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
       if (isRefusal(head)) {
         stream.on("error", () => {});
         const { fields, body } = refusalAnswer(head, asked);
-        refuseStream(stream, head.status, fields, body, answerFields);
+        refuseStream(stream, head.status, fields, body, complete);
         return;
       }
       if (method === "CONNECT") {
@@ -93,9 +93,9 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
             peer: connection.peer,
             stream,
             accept: (status, fields) => {
-              if (!stream.destroyed) stream.respond({ ...outgoing(fields, answerFields), ":status": status });
+              if (!stream.destroyed) stream.respond({ ...outgoing(complete(fields)), ":status": status });
             },
-            refuse: (status, fields, body) => refuseStream(stream, status, fields, body, answerFields),
+            refuse: (status, fields, body) => refuseStream(stream, status, fields, body, complete),
           }),
         );
         return;
@@ -103,7 +103,7 @@ export function createHttp2Engine({ limits, events, answerFields, count }: Engin
       count(1);
       stream.once("close", () => count(-1));
       events.exchange(
-        new Http2Exchange(stream, head, connection.peer, { bodyIdleMs: limits.bodyIdleMs, answerFields }),
+        new Http2Exchange(stream, head, connection.peer, { bodyIdleMs: limits.bodyIdleMs, complete }),
       );
     },
   );
@@ -158,11 +158,11 @@ function refuseStream(
   status: number,
   fields: Fields,
   body: Uint8Array,
-  answerFields: EngineOptions["answerFields"],
+  complete: EngineOptions["complete"],
 ): void {
   if (stream.destroyed) return;
   stream.once("finish", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
-  stream.respond({ ...outgoing(fields, answerFields), ":status": status, "content-length": body.length });
+  stream.respond({ ...outgoing(complete(fields)), ":status": status, "content-length": body.length });
   stream.end(body);
 }
 

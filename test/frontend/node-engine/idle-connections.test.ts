@@ -23,7 +23,7 @@ async function serve(idleMs: number, exchange: (exchange: Exchange) => void) {
       bodyIdleMs: 400,
     },
     events: { exchange, upgrade: (upgrade) => upgrade.refuse(501, []) },
-    answerFields: [],
+    complete: (fields) => [...fields],
     count: () => {},
   });
   const kept: WeakRef<Socket>[] = [];
