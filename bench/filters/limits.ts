@@ -11,15 +11,15 @@ import {
   SharedLimits,
 } from "#filter/rate-limit";
 import { ForwardService } from "#gen/dragoman/forward/v1/forward_pb";
-import { type Call, Metadata, Payload, type Reply } from "#rpc";
+import type { Handler, UnaryCall } from "#rpc";
+import type { Method } from "#schema";
 import { SharedStore } from "#store";
 import { createLogger, createPrometheusMeter } from "#telemetry";
+import { answering, type Case, callOf, costsOf } from "./measure.ts";
 
 // Run as `npm run bench:limits [-- redis://HOST:PORT]`: prints as Markdown what limits cost a call, what a key costs in memory,
 // and, with a Redis or Valkey to ask, what sharing them costs.
 
-const rounds = 9;
-const callsPerRound = 100_000;
 /** Few enough that the calls themselves stay in the cache of the processor, as those of a gateway do. */
 const callers = 500;
 const rate = { count: 1e6, perMs: 1000, burst: 1e6 };
@@ -49,70 +49,41 @@ function storeOf(names: readonly string[], maxKeys: number): MemoryStore {
   return store;
 }
 
-const codec = { toJson: (wire: Uint8Array) => wire, fromJson: (json: Uint8Array) => json };
-const payload = Payload.fromProto(new Uint8Array(0), codec);
+const method: Method = {
+  descriptor: ForwardService.method.passThrough,
+  name: "shop.v1.Catalog/GetProduct",
+  path: "/shop.v1.Catalog/GetProduct",
+  service: "shop.v1.Catalog",
+  kind: "unary",
+  idempotent: true,
+  declared: { public: undefined, scopes: [], timeoutMs: undefined },
+  location: undefined,
+};
 
-function callOf(index: number): Call {
-  const principal = {
-    subject: `customer-${index}`,
-    provider: "main",
-    scopes: [],
-    claims: { plan: index % 3 === 0 ? "gold" : "free" },
-    expiresAt: undefined,
-  };
-  return {
-    kind: "unary",
-    method: {
-      descriptor: ForwardService.method.passThrough,
-      name: "shop.v1.Catalog/GetProduct",
-      path: "/shop.v1.Catalog/GetProduct",
-      service: "shop.v1.Catalog",
-      kind: "unary",
-      idempotent: true,
-      declared: { public: undefined, scopes: [], timeoutMs: undefined },
-      location: undefined,
+/** A call of one of the callers. */
+function callFrom(index: number): UnaryCall {
+  return callOf({
+    method,
+    header: ["x-tenant", `tenant-${index % 100}`],
+    address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
+    principal: {
+      subject: `customer-${index}`,
+      provider: "main",
+      scopes: [],
+      claims: { plan: index % 3 === 0 ? "gold" : "free" },
+      expiresAt: undefined,
     },
-    header: new Metadata(["accept", "application/json", "x-tenant", `tenant-${index % 100}`]),
-    deadline: undefined,
-    signal: new AbortController().signal,
-    request: payload,
-    context: {
-      requestId: "bench",
-      protocol: "rest",
-      peer: { address: `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`, port: 1 },
-      httpMethod: "GET",
-      httpPath: "/v1/products/1",
-      route: "/v1/{name=products/*}",
-      startedAt: 0,
-      principal,
-      upstream: undefined,
-      endpoint: undefined,
-      tried: [],
-      attempts: 0,
-      queuedMs: 0,
-      upstreamMs: undefined,
-    },
-  };
+  });
 }
 
-const calls = Array.from({ length: callers }, (_, index) => callOf(index));
-const reply: Promise<Reply> = Promise.resolve({
-  kind: "unary",
-  header: new Metadata(),
-  response: payload,
-  trailer: new Metadata(),
-});
-
-type Handle = (call: Call) => Promise<Reply>;
-
-function limited(limits: readonly Partial<LimitOptions>[], fields: LimitFields): Handle {
+function limited(limits: readonly Partial<LimitOptions>[], fields: LimitFields): Handler {
   const named = limits.map((each, index) => options(`limit-${index}`, each));
   const store = storeOf(
     named.map(({ name }) => name),
     100_000,
   );
   const policies = named.map(compileLimit);
-  return rateLimitFilter({ policies, store, fields, meter: createPrometheusMeter() })(() => reply);
+  return rateLimitFilter({ policies, store, fields, meter: createPrometheusMeter() })(answering());
 }
 
 function expression(text: string) {
@@ -121,8 +92,8 @@ function expression(text: string) {
   return program;
 }
 
-const variants: Readonly<Record<string, Handle>> = {
-  "no limit": () => reply,
+const variants: Readonly<Record<string, Handler>> = {
+  "no limit": answering(),
   "`peer.ip`, no fields": limited([{}], "off"),
   "`peer.ip`": limited([{}], "standard"),
   "`caller.sub`": limited([{ key: ["caller.sub"] }], "standard"),
@@ -149,32 +120,18 @@ const variants: Readonly<Record<string, Handle>> = {
   ),
 };
 
-/** Of the processor, a call: what else the machine does counts less. */
-async function nanoseconds(handle: Handle): Promise<number> {
-  const before = process.cpuUsage();
-  for (let i = 0; i < callsPerRound; i++) await handle(calls[i % callers] as Call);
-  const { user, system } = process.cpuUsage(before);
-  return ((user + system) * 1000) / callsPerRound;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 async function costs(): Promise<void> {
-  const times = new Map<string, number[]>(Object.keys(variants).map((name) => [name, []]));
-  for (let round = -2; round < rounds; round++) {
-    for (const [name, handle] of Object.entries(variants)) {
-      const ns = await nanoseconds(handle);
-      if (round >= 0) times.get(name)?.push(ns);
-    }
-  }
-  const base = median(times.get("no limit") ?? []);
+  const cases = Object.fromEntries(
+    Object.entries(variants).map(([name, handler]): [string, Case] => [
+      name,
+      { handler, calls: (index) => callFrom(index % callers) },
+    ]),
+  );
+  const measured = await costsOf(cases, { rounds: 60, perRound: 1000 });
+  const base = measured.get("no limit") ?? 0;
   console.log("| limit, in memory | ns a call | more than none |\n| --- | --- | --- |");
-  for (const [name, each] of times) {
-    const ns = median(each);
+  for (const [name, ns] of measured)
     console.log(`| ${name} | ${ns.toFixed(0)} | ${(ns - base).toFixed(0)} |`);
-  }
 }
 
 function memory(): void {
@@ -191,7 +148,7 @@ function memory(): void {
     const store = storeOf(["l"], count * 2);
     const allowance = compileLimit(
       options("l", { rate: { count: 1, perMs: 3_600_000, burst: 1 } }),
-    ).allowance(calls[0] as Call);
+    ).allowance(callFrom(0));
     const startedAt = performance.now();
     for (let i = 0; i < count; i++) {
       const demand = { limit: "l", key: `main\ncustomer-${i}`, allowance, cost: 1, enforced: true };
@@ -222,8 +179,8 @@ async function shared(url: URL): Promise<void> {
   );
   while (!store.isUp) await new Promise((resolve) => setTimeout(resolve, 10));
   const limits = new SharedLimits({ store, prefix: "dragoman-bench:", local: storeOf(["l"], 1000), meter });
-  const allowance = compileLimit(options("l", {})).allowance(calls[0] as Call);
-  const demands: Demand[] = calls.map((_, index) => ({
+  const allowance = compileLimit(options("l", {})).allowance(callFrom(0));
+  const demands: Demand[] = Array.from({ length: callers }, (_, index) => ({
     limit: "l",
     key: `customer-${index}`,
     allowance,

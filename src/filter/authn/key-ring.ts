@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import type { Principal } from "#rpc";
 import type { Logger } from "#telemetry";
 import { type HashedKey, parseKeyFile } from "./key-file.ts";
@@ -61,10 +61,10 @@ export class KeyRing {
    */
   find(key: string, now: number): KeyOutcome {
     if (key.length > maxKeyLength) return { kind: "unknown" };
-    const hash = createHash("sha256").update(key).digest();
-    const id = hash.toString("hex");
+    const digest = hash("sha256", key, "buffer");
+    const id = digest.toString("hex");
     const found = this.#keys.get(id);
-    if (found === undefined || !timingSafeEqual(found.hash, hash)) return { kind: "unknown" };
+    if (found === undefined || !timingSafeEqual(found.hash, digest)) return { kind: "unknown" };
     if (found.expiresAt !== undefined && found.expiresAt <= now) return { kind: "expired" };
     this.#lastUsed.set(id, now);
     return { kind: "known", principal: found.principal };
