@@ -12,6 +12,7 @@ export interface SectionLimits {
 /** Which message a section belongs to, which decides on its pseudo-header fields. */
 export type SectionKind = "request" | "response" | "trailers";
 
+const slash = 0x2f;
 const digits = /^\d{1,15}$/;
 const statusCode = /^[1-5]\d\d$/;
 
@@ -29,19 +30,37 @@ export class FieldSection implements FieldSink {
   protocol: string | undefined;
   status = 0;
   /** Name, value, name, value; without pseudo-header fields, crumbs of cookies joined (RFC 9113 8.2.3). */
-  readonly fields: string[] = [];
+  readonly fields: string[];
   /** -1 when there is none. */
   contentLength = -1;
   /** Larger than the limits: `fields` is not complete. */
   tooLarge = false;
   /** What makes the message malformed. */
   malformed: string | undefined;
+  /** Others of the same connection have had, or may have, the very same list of fields, and all else but their path. */
+  repeated = false;
   #size = 0;
   #cookie = -1;
 
-  constructor(kind: SectionKind, limits: SectionLimits) {
+  constructor(kind: SectionKind, limits: SectionLimits, fields: string[] = []) {
     this.kind = kind;
     this.#limits = limits;
+    this.fields = fields;
+  }
+
+  /** The same section, complete and good, for another path; undefined where that would not be good. */
+  withPath(path: string): FieldSection | undefined {
+    const size = this.#size - (this.path?.length ?? 0) + path.length;
+    if (size > this.#limits.bytes || path.charCodeAt(0) !== slash) return undefined;
+    const other = new FieldSection(this.kind, this.#limits, this.fields);
+    other.method = this.method;
+    other.scheme = this.scheme;
+    other.authority = this.authority;
+    other.path = path;
+    other.protocol = this.protocol;
+    other.contentLength = this.contentLength;
+    other.#size = size;
+    return other;
   }
 
   add(entry: Entry): void {
@@ -81,7 +100,7 @@ export class FieldSection implements FieldSink {
     if (this.protocol !== undefined && method !== "CONNECT") return ":protocol without CONNECT";
     if (scheme === undefined || scheme === "") return "no :scheme";
     if (path === undefined || path === "") return "no :path";
-    if (path.charCodeAt(0) !== 0x2f && !(path === "*" && method === "OPTIONS")) return "a :path that is none";
+    if (path.charCodeAt(0) !== slash && !(path === "*" && method === "OPTIONS")) return "a :path that is none";
     return undefined;
   }
 

@@ -3,9 +3,10 @@ import type { Connection } from "./connection.ts";
 import { ConnectionFault, protocolError, sizeError } from "./connection-fault.ts";
 import { ErrorCode, Flag, FrameType, maxWindow } from "./constants.ts";
 import { ControlFrames } from "./control-frames.ts";
-import { FieldSection, type SectionKind } from "./field-section.ts";
+import type { FieldSection, SectionKind } from "./field-section.ts";
 import type { FrameSink } from "./frame-reader.ts";
 import { HpackDecoder } from "./hpack/index.ts";
+import { SectionReader } from "./section-reader.ts";
 import type { Stream } from "./stream.ts";
 
 /** Size of the table for header compression that peers may use (RFC 7541 4.2). */
@@ -27,6 +28,7 @@ export class Receiver implements FrameSink {
   readonly #connection: Connection;
   readonly #control: ControlFrames;
   readonly #decoder = new HpackDecoder(tableSize);
+  readonly #sections: SectionReader;
   /** Frames that have come, but for CONTINUATION. */
   frames = 0;
   #block: Block | undefined;
@@ -35,6 +37,7 @@ export class Receiver implements FrameSink {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#control = new ControlFrames(connection);
+    this.#sections = new SectionReader(connection.options.sections);
   }
 
   /** A header block has begun and not ended. */
@@ -197,9 +200,10 @@ export class Receiver implements FrameSink {
     if (isNew && (id & 1) === 0) throw protocolError("a stream of the client with an even number");
     const kind: SectionKind =
       stream === undefined ? "request" : connection.isServer || stream.headReceived ? "trailers" : "response";
-    const section = new FieldSection(kind, connection.options.sections);
-    this.#decoder.decode(buffer, start, end, section);
-    section.finish();
+    const sections = this.#sections;
+    sections.begin(kind);
+    this.#decoder.decode(buffer, start, end, sections);
+    const section = sections.finish();
     if (stream === undefined) {
       if (isNew) this.#request(id, dependency, section, ended);
       else connection.ends.late(id, "HEADERS", true);

@@ -11,7 +11,7 @@ import {
   maxWindow,
 } from "./constants.ts";
 import { flushLater } from "./flushing.ts";
-import { HpackEncoder } from "./hpack/index.ts";
+import { HpackEncoder, ListMemo } from "./hpack/index.ts";
 import { Output, writeHead } from "./output.ts";
 import { type Stream, streamHighWater } from "./stream.ts";
 
@@ -31,6 +31,8 @@ const tableSize = 4096;
 export class Sender {
   readonly output: Output;
   readonly #encoder = new HpackEncoder(tableSize);
+  readonly #heads = new ListMemo();
+  readonly #trailers = new ListMemo();
   readonly #onSent: (stream: Stream) => void;
   #window = defaultWindow;
   #maxFrameSize = defaultMaxFrameSize;
@@ -64,8 +66,19 @@ export class Sender {
     this.#maxFrameSize = Math.min(maxFrameSize, 4 * defaultMaxFrameSize);
   }
 
-  /** A field section: HEADERS, and CONTINUATION where it is larger than a frame. `status` is 0 for trailers and requests. */
+  /** The head of a message; `status` is 0 for a request. */
   head(streamId: number, status: number, fields: readonly string[], end: boolean): void {
+    this.#section(streamId, status, fields, this.#heads, end);
+  }
+
+  /** HEADERS, and CONTINUATION where a section is larger than a frame. */
+  #section(
+    streamId: number,
+    status: number,
+    fields: readonly string[],
+    memo: ListMemo,
+    end: boolean,
+  ): void {
     const { output } = this;
     const encoder = this.#encoder;
     const room = HpackEncoder.room(fields);
@@ -73,8 +86,9 @@ export class Sender {
     const { buffer, at } = output;
     const start = at + frameHeadSize;
     let pos = encoder.begin(buffer, start);
-    if (status > 0) pos = encoder.field(":status", String(status), buffer, pos);
-    for (let i = 0; i < fields.length; i += 2) pos = encoder.field(fields[i]!, fields[i + 1]!, buffer, pos);
+    if (status === 200) buffer[pos++] = indexed200;
+    else if (status > 0) pos = encoder.field(":status", String(status), buffer, pos);
+    pos = encoder.list(fields, memo, buffer, pos);
     const flags = end ? Flag.END_STREAM : 0;
     const size = pos - start;
     if (size <= this.#maxFrameSize) {
@@ -175,7 +189,7 @@ export class Sender {
     if (stream.trailers === undefined) {
       this.output.data(stream.id, nothing, 0, 0, true);
       this.touch();
-    } else this.head(stream.id, 0, stream.trailers, true);
+    } else this.#section(stream.id, 0, stream.trailers, this.#trailers, true);
     this.#onSent(stream);
   }
 
@@ -192,3 +206,6 @@ export class Sender {
 }
 
 const nothing = new Uint8Array(0);
+
+/** `:status: 200`, which stands at 8 in the static table. */
+const indexed200 = 0x88;

@@ -4,6 +4,7 @@ import type { FieldKind } from "../field-kind.ts";
 import { DynamicTable } from "./dynamic-table.ts";
 import { type Entry, newEntry } from "./entry.ts";
 import { decodeHuffman } from "./huffman.ts";
+import { Literals } from "./literals.ts";
 import { rememberNeverIndexed } from "./never-indexed.ts";
 import { sensitive } from "./sensitive.ts";
 import { staticTable } from "./static-table.ts";
@@ -25,9 +26,13 @@ export class HpackDecoder {
   readonly #table: DynamicTable;
   /** The largest size the other side may choose. */
   readonly #limit: number;
+  readonly #literals = new Literals();
   #block: Buffer = scratch;
   #pos = 0;
   #end = 0;
+  /** Of the text whose head was read last. */
+  #textEnd = 0;
+  #packed = false;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -74,15 +79,30 @@ export class HpackDecoder {
     const index = this.#integer(prefix);
     let name: string;
     let kind: FieldKind | undefined;
-    if (index === 0) name = this.#text();
-    else {
+    if (index === 0) {
+      this.#textHead();
+      name = this.#text();
+    } else {
       const entry = this.#entryAt(index);
       name = entry.name;
       // The name of one whose value was invalid is looked at again.
       kind = entry.kind === 0 ? undefined : entry.kind;
     }
-    const value = this.#text();
-    return kind === undefined ? newEntry(name, value) : newEntry(name, value, kind);
+    this.#textHead();
+    // What enters a table is seen once.
+    if (prefix === 6) return entryOf(name, this.#text(), kind);
+    const block = this.#block;
+    const start = this.#pos;
+    const end = this.#textEnd;
+    const packed = this.#packed;
+    const known = this.#literals.find(name, packed, block, start, end);
+    if (known !== undefined) {
+      this.#pos = end;
+      return known;
+    }
+    const entry = entryOf(name, this.#text(), kind);
+    this.#literals.met(entry, packed, block, start, end);
+    return entry;
   }
 
   /** An integer (RFC 7541 5.1), up to 2^28, beyond which nothing has a meaning here. */
@@ -99,20 +119,29 @@ export class HpackDecoder {
     throw fault("an integer too large");
   }
 
-  #text(): string {
+  /** Reads what comes before a text. */
+  #textHead(): void {
     if (this.#pos >= this.#end) throw fault("a block that ends within a field");
-    const huffman = this.#block[this.#pos]! >= 0x80;
+    this.#packed = this.#block[this.#pos]! >= 0x80;
     const length = this.#integer(7);
+    this.#textEnd = this.#pos + length;
+    if (this.#textEnd > this.#end) throw fault("a text beyond its block");
+  }
+
+  #text(): string {
     const start = this.#pos;
-    const end = start + length;
-    if (end > this.#end) throw fault("a text beyond its block");
+    const end = this.#textEnd;
     this.#pos = end;
-    if (!huffman) return this.#block.toString("latin1", start, end);
-    if (scratch.length * 5 < length * 8) scratch = Buffer.allocUnsafeSlow(length * 2);
+    if (!this.#packed) return this.#block.toString("latin1", start, end);
+    if (scratch.length * 5 < (end - start) * 8) scratch = Buffer.allocUnsafeSlow((end - start) * 2);
     const size = decodeHuffman(this.#block, start, end, scratch);
     if (size < 0) throw fault("a text that is no Huffman code");
     return scratch.toString("latin1", 0, size);
   }
+}
+
+function entryOf(name: string, value: string, kind: FieldKind | undefined): Entry {
+  return kind === undefined ? newEntry(name, value) : newEntry(name, value, kind);
 }
 
 function fault(message: string): ConnectionFault {

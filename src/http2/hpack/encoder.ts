@@ -1,7 +1,7 @@
 import { DynamicTable } from "./dynamic-table.ts";
 import { newEntry } from "./entry.ts";
 import { encodeHuffman, huffmanSize } from "./huffman.ts";
-import { isNeverIndexed } from "./never-indexed.ts";
+import { isNeverIndexed, neverIndexedMarks } from "./never-indexed.ts";
 import { sensitive } from "./sensitive.ts";
 import { staticIndex, staticNames } from "./static-table.ts";
 
@@ -34,6 +34,21 @@ interface Seen {
   insertion: number;
   /** Of name and value in the static table; 0 when they have no place there together. */
   index: number;
+  /** The number under which the name of one that changes came into the table, with whatever value it had then. */
+  nameInsertion: number;
+  /** Whether a value may not be indexed: which, as of how many marks, and the answer. */
+  judged: string | undefined;
+  marks: number;
+  never: boolean;
+}
+
+/**
+ * What the lists of one kind on a connection are made of, by the places of their names: they hardly ever differ in that, and
+ * a place is found faster than a name.
+ */
+export class ListMemo {
+  readonly names: string[] = [];
+  readonly seen: Seen[] = [];
 }
 
 /**
@@ -82,13 +97,32 @@ export class HpackEncoder {
     return out;
   }
 
+  /** Writes a list of names and values into `to`. Returns where it ends. */
+  list(fields: readonly string[], memo: ListMemo, to: Buffer, at: number): number {
+    const { names, seen } = memo;
+    let pos = at;
+    for (let i = 0, place = 0; i < fields.length; i += 2, place++) {
+      const name = fields[i]!;
+      if (names[place] !== name) {
+        names[place] = name;
+        seen[place] = this.#seenOf(name);
+      }
+      pos = this.#field(seen[place]!, name, fields[i + 1]!, to, pos);
+    }
+    return pos;
+  }
+
   /** Writes one field into `to`. Returns where it ends. */
   field(name: string, value: string, to: Buffer, at: number): number {
-    const seen = this.#seen.get(name) ?? this.#meet(name);
+    return this.#field(this.#seenOf(name), name, value, to, at);
+  }
+
+  #field(seen: Seen, name: string, value: string, to: Buffer, at: number): number {
     const { mode, nameIndex } = seen;
-    if (mode !== "sensitive" && isNeverIndexed(name, value)) {
+    if (mode !== "sensitive" && this.#isNeverIndexed(seen, name, value)) {
       return literal(to, at, 0x10, 4, nameIndex, name, value);
     }
+    if (mode === "changing" && nameIndex === 0) return this.#changing(seen, name, value, to, at);
     if (seen.value !== value) {
       const index = nameIndex === 0 ? 0 : staticIndex(name, value);
       if (mode === "plain" && value.length <= maxIndexed) {
@@ -110,11 +144,27 @@ export class HpackEncoder {
     return literal(to, at, 0x40, 6, nameIndex, name, value);
   }
 
-  #meet(name: string): Seen {
+  /** One whose value is another each time: its name alone is looked up in the table. */
+  #changing(seen: Seen, name: string, value: string, to: Buffer, at: number): number {
+    const table = this.#table;
+    const age = table.inserted - seen.nameInsertion;
+    if (seen.nameInsertion > 0 && age < table.count) {
+      return text(to, integer(to, at, 0, 4, 62 + age), value, false);
+    }
+    const entry = newEntry(name, value, 1);
+    if (entry.size > table.limit) return literal(to, at, 0, 4, 0, name, value);
+    table.insert(entry);
+    seen.nameInsertion = table.inserted;
+    return literal(to, at, 0x40, 6, 0, name, value);
+  }
+
+  #seenOf(name: string): Seen {
+    const known = this.#seen.get(name);
+    if (known !== undefined) return known;
     if (this.#seen.size >= maxNames) this.#seen.clear();
     const mode = sensitive.has(name) ? "sensitive" : changing.has(name) ? "changing" : "plain";
     const nameIndex = staticNames.get(name) ?? 0;
-    const seen: Seen = { mode, nameIndex, value: undefined, insertion: 0, index: 0 };
+    const seen: Seen = { mode, nameIndex, value: undefined, insertion: 0, index: 0, nameInsertion: 0, judged: undefined, marks: 0, never: false };
     this.#seen.set(name, seen);
     return seen;
   }

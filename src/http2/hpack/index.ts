@@ -1,3 +1,3 @@
 export { type FieldSink, HpackDecoder } from "./decoder.ts";
-export { HpackEncoder } from "./encoder.ts";
+export { HpackEncoder, ListMemo } from "./encoder.ts";
 export type { Entry } from "./entry.ts";

@@ -2,7 +2,7 @@
 const slotCount = 4096;
 
 const slots = new Uint32Array(slotCount);
-let some = false;
+let marks = 0;
 
 /**
  * Remembers a field that a peer has sent so that nobody on its way may index it (RFC 7541 6.2.3), for whichever connection it
@@ -10,13 +10,20 @@ let some = false;
  */
 export function rememberNeverIndexed(name: string, value: string): void {
   const hash = hashOf(name, value);
-  slots[hash & (slotCount - 1)] = hash;
-  some = true;
+  const slot = hash & (slotCount - 1);
+  if (slots[slot] === hash) return;
+  slots[slot] = hash;
+  marks++;
+}
+
+/** How often another field was remembered: what was said of a field is so as long as this stays. */
+export function neverIndexedMarks(): number {
+  return marks;
 }
 
 /** Whether a field must not be indexed because some peer has said so. Costs nothing where none ever has. */
 export function isNeverIndexed(name: string, value: string): boolean {
-  if (!some) return false;
+  if (marks === 0) return false;
   const hash = hashOf(name, value);
   return slots[hash & (slotCount - 1)] === hash;
 }
