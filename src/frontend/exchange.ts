@@ -12,6 +12,18 @@ export interface RequestHead {
   /** Path and query as sent: origin-form, or `*`. */
   readonly target: string;
   readonly fields: Fields;
+  /** Shared by the requests of a connection that have the very same fields; absent where nobody knows of any. */
+  readonly memo?: HeadMemo;
+}
+
+/** What was found out about the fields of a head, for the next request that has them: `undefined` until somebody has. */
+export interface HeadMemo {
+  /** Names and values of its metadata; to be copied, not changed. */
+  metadata: readonly string[] | undefined;
+  /** Milliseconds that the caller gives the call; -1 where it does not say. */
+  timeoutMs: number | undefined;
+  /** What was offered, and what of that is acceptable. */
+  accepted: { readonly offers: readonly string[]; readonly mediaType: string } | undefined;
 }
 
 /** Why an exchange is torn down instead of answered; each HTTP version says it in its own way. */

@@ -57,7 +57,13 @@ const binaryValue = /^(?:[A-Za-z0-9+/_-]*={0,2})$/;
 const asciiValue = /^[\x20-\x7e]*$/;
 
 /** What of a request's fields belongs to the call. @throws RpcError INVALID_ARGUMENT for what gRPC cannot carry */
-export function requestMetadata(fields: Fields): Metadata {
+export function requestMetadata({ fields, memo }: Pick<RequestHead, "fields" | "memo">): Metadata {
+  if (memo === undefined) return new Metadata(metadataPairs(fields));
+  memo.metadata ??= metadataPairs(fields);
+  return new Metadata(memo.metadata.slice());
+}
+
+function metadataPairs(fields: Fields): string[] {
   const connection = field(fields, "connection");
   const named = connection === undefined ? undefined : connection.toLowerCase().split(/[\s,]+/);
   const pairs: string[] = [];
@@ -79,7 +85,7 @@ export function requestMetadata(fields: Fields): Metadata {
         `the value of ${/^[\x21-\x7e]+$/.test(name) ? name : "a header"} is not printable ASCII`,
       );
   }
-  return new Metadata(pairs);
+  return pairs;
 }
 
 const requestTimeout = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?$/;
@@ -89,9 +95,10 @@ const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h:
  * When the caller wants its call to have ended, in milliseconds since the epoch: by `grpc-timeout`,
  * `connect-timeout-ms`, or `x-request-timeout: 2.5s`. @throws RpcError INVALID_ARGUMENT for what breaks its grammar
  */
-export function requestDeadline(head: RequestHead): number | undefined {
-  const timeout = timeoutMs(head.fields);
-  return timeout === undefined ? undefined : Date.now() + timeout;
+export function requestDeadline({ fields, memo }: Pick<RequestHead, "fields" | "memo">): number | undefined {
+  const timeout = memo?.timeoutMs ?? timeoutMs(fields) ?? -1;
+  if (memo !== undefined) memo.timeoutMs = timeout;
+  return timeout < 0 ? undefined : Date.now() + timeout;
 }
 
 function timeoutMs(fields: Fields): number | undefined {

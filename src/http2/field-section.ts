@@ -100,7 +100,8 @@ export class FieldSection implements FieldSink {
     if (this.protocol !== undefined && method !== "CONNECT") return ":protocol without CONNECT";
     if (scheme === undefined || scheme === "") return "no :scheme";
     if (path === undefined || path === "") return "no :path";
-    if (path.charCodeAt(0) !== slash && !(path === "*" && method === "OPTIONS")) return "a :path that is none";
+    if (path.charCodeAt(0) !== slash && !(path === "*" && method === "OPTIONS"))
+      return "a :path that is none";
     return undefined;
   }
 

@@ -72,13 +72,7 @@ export class Sender {
   }
 
   /** HEADERS, and CONTINUATION where a section is larger than a frame. */
-  #section(
-    streamId: number,
-    status: number,
-    fields: readonly string[],
-    memo: ListMemo,
-    end: boolean,
-  ): void {
+  #section(streamId: number, status: number, fields: readonly string[], memo: ListMemo, end: boolean): void {
     const { output } = this;
     const encoder = this.#encoder;
     const room = HpackEncoder.room(fields);

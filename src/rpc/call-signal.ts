@@ -7,16 +7,19 @@ export interface CallSignal {
   /** Why; of the gateway's own signals an RpcError. Undefined until it is aborted. */
   readonly reason: unknown;
   /** The listener is called at most once, and never for what had happened before. */
-  addEventListener(type: "abort", listener: () => void, options?: { readonly once?: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
+  addEventListener(type: "abort", listener: AbortListener, options?: { readonly once?: boolean }): void;
+  removeEventListener(type: "abort", listener: AbortListener): void;
 }
+
+/** Who hears of an abort: an object where a function for each call would cost more than the call. */
+export type AbortListener = (() => void) | { handleEvent(): void };
 
 /** A signal with the means to abort it. */
 export class CallAbort implements CallSignal {
   #aborted = false;
   #reason: unknown;
   /** One is the rule; an array for more. */
-  #listeners: (() => void) | (() => void)[] | undefined;
+  #listeners: AbortListener | AbortListener[] | undefined;
 
   get aborted(): boolean {
     return this.#aborted;
@@ -33,23 +36,29 @@ export class CallAbort implements CallSignal {
     this.#reason = reason;
     const listeners = this.#listeners;
     this.#listeners = undefined;
-    if (typeof listeners === "function") listeners();
-    else for (const listener of listeners ?? []) listener();
+    if (listeners === undefined) return;
+    if (!Array.isArray(listeners)) tell(listeners);
+    else for (const listener of listeners) tell(listener);
   }
 
-  addEventListener(_type: "abort", listener: () => void): void {
+  addEventListener(_type: "abort", listener: AbortListener): void {
     const listeners = this.#listeners;
     if (this.#aborted || listeners === listener) return;
     if (listeners === undefined) this.#listeners = listener;
-    else if (typeof listeners === "function") this.#listeners = [listeners, listener];
+    else if (!Array.isArray(listeners)) this.#listeners = [listeners, listener];
     else if (!listeners.includes(listener)) this.#listeners = [...listeners, listener];
   }
 
-  removeEventListener(_type: "abort", listener: () => void): void {
+  removeEventListener(_type: "abort", listener: AbortListener): void {
     const listeners = this.#listeners;
     if (listeners === listener) this.#listeners = undefined;
     else if (Array.isArray(listeners)) this.#listeners = listeners.filter((each) => each !== listener);
   }
+}
+
+function tell(listener: AbortListener): void {
+  if (typeof listener === "function") listener();
+  else listener.handleEvent();
 }
 
 /** A signal that is aborted by whichever of two comes first. What listens to them stays until one has. */

@@ -58,7 +58,8 @@ export class Metadata {
   delete(name: string): void {
     const pairs = this.#pairs;
     let kept = 0;
-    for (let i = 0; i < pairs.length; i += 2) {
+    while (kept < pairs.length && pairs[kept] !== name) kept += 2;
+    for (let i = kept; i < pairs.length; i += 2) {
       if (pairs[i] === name) continue;
       pairs[kept] = pairs[i] as string;
       pairs[kept + 1] = pairs[i + 1] as string;

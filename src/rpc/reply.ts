@@ -6,8 +6,10 @@ export type Reply = UnaryReply | StreamReply;
 
 export interface UnaryReply {
   readonly kind: "unary";
+  /** May be shared with other replies: whoever adds to it makes a reply of his own. */
   readonly header: Metadata;
   readonly response: Payload;
+  /** May be shared, too. */
   readonly trailer: Metadata;
 }
 

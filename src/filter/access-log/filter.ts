@@ -1,6 +1,5 @@
 import {
   type Call,
-  codeName,
   type Filter,
   handlerOf,
   type Reply,
@@ -11,6 +10,7 @@ import {
   watchResponses,
 } from "#rpc";
 import type { LineSink } from "#telemetry";
+import { accessLine } from "./line.ts";
 
 /** One line of JSON for each call, when it has ended. */
 export function accessLogFilter(sink: LineSink): Filter {
@@ -23,16 +23,16 @@ export function accessLogFilter(sink: LineSink): Filter {
         try {
           reply = await next(call);
         } catch (thrown) {
-          sink.write(line(call, RpcError.from(thrown), undefined));
+          sink.write(accessLine(call, RpcError.from(thrown), undefined));
           throw thrown;
         }
         if (reply.kind === "unary") {
-          sink.write(line(call, undefined, undefined));
+          sink.write(accessLine(call, undefined, undefined));
           return reply;
         }
         const responses = watchResponses(reply.responses, {
           signal: call.signal,
-          ended: (failure, messages) => sink.write(line(call, failure, messages)),
+          ended: (failure, messages) => sink.write(accessLine(call, failure, messages)),
         });
         return { ...reply, responses };
       },
@@ -53,44 +53,12 @@ class Logged implements UnarySink {
   }
 
   succeeded(reply: UnaryReply): void {
-    this.#lines.write(line(this.#call, undefined, undefined));
+    this.#lines.write(accessLine(this.#call, undefined, undefined));
     this.#sink.succeeded(reply);
   }
 
   failed(thrown: unknown): void {
-    this.#lines.write(line(this.#call, RpcError.from(thrown), undefined));
+    this.#lines.write(accessLine(this.#call, RpcError.from(thrown), undefined));
     this.#sink.failed(thrown);
   }
-}
-
-/** Milliseconds with three digits after the point. */
-function ms(value: number): number {
-  return Math.round(value * 1000) / 1000;
-}
-
-function line(call: Call, error: RpcError | undefined, messages: number | undefined): string {
-  const { context, method } = call;
-  const record = {
-    time: new Date().toISOString(),
-    level: "info",
-    message: "access",
-    id: context.requestId,
-    protocol: context.protocol,
-    http: context.httpMethod,
-    path: context.httpPath,
-    route: context.route,
-    method: method.name,
-    code: codeName(error?.code ?? 0),
-    reason: error?.reason,
-    caller: context.principal?.subject,
-    peer: context.peer.address,
-    upstream: context.upstream,
-    endpoint: context.endpoint,
-    attempts: context.attempts,
-    messages,
-    ms: ms(performance.now() - context.startedAt),
-    upstreamMs: context.upstreamMs === undefined ? undefined : ms(context.upstreamMs),
-    queuedMs: context.queuedMs === 0 ? undefined : ms(context.queuedMs),
-  };
-  return `${JSON.stringify(record)}\n`;
 }

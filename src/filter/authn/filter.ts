@@ -2,6 +2,7 @@ import {
   type Call,
   type Filter,
   guard,
+  type Metadata,
   ownOrigin,
   type PeerCertificate,
   type Principal,
@@ -171,6 +172,11 @@ export function authnFilter(options: AuthnOptions): Filter {
     return { principal, accessToken, fields: cookies.flatMap((cookie) => ["set-cookie", cookie]) };
   };
   const identify = (call: Call): Identity | Promise<Identity> => {
+    const alone = taken.bearer ? soleAuthorization(call.header, headers) : undefined;
+    if (alone !== undefined) {
+      const again = options.cache.shownBy(call.context.peer, alone, Date.now());
+      if (again !== undefined) return again;
+    }
     const secure = call.context.secure === true;
     const challenge = secure ? challenges.secure : challenges.insecure;
     const authorization = authorizationOf(call, taken, challenge);
@@ -185,7 +191,14 @@ export function authnFilter(options: AuthnOptions): Filter {
       key = only;
       candidates = own;
     }
-    if (shown?.kind === "bearer") return byToken(shown.token, call.context.peer);
+    if (shown?.kind === "bearer") {
+      const { peer } = call.context;
+      const found = byToken(shown.token, peer);
+      // It was known, and the peer may show it.
+      if (alone !== undefined && !(found instanceof Promise))
+        options.cache.show(peer, alone, shown.token, Date.now());
+      return found;
+    }
     if (shown?.kind === "basic") {
       checkOwnSite(call);
       return byPassword(shown.credentials, secure ? userLists : insecureLists, challenge);
@@ -221,6 +234,20 @@ export function authnFilter(options: AuthnOptions): Filter {
 }
 
 type Identity = Principal | Identified | undefined;
+
+/** The only credentials of a call, where they are those of `authorization`. */
+function soleAuthorization(header: Metadata, keyHeaders: ReadonlySet<string>): string | undefined {
+  let found: string | undefined;
+  const { pairs } = header;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
+    if (name === "authorization") {
+      if (found !== undefined) return undefined;
+      found = pairs[i + 1];
+    } else if (keyHeaders.size > 0 && keyHeaders.has(name)) return undefined;
+  }
+  return found;
+}
 
 function byCertificate(
   certificate: PeerCertificate,

@@ -6,6 +6,8 @@ export const subjectHeader = "x-dragoman-subject";
 /** No client has anything to say under such a name. */
 const ownPrefix = "x-dragoman-";
 
+const maxJudged = 1000;
+
 /** Claims by the headers that tell them. */
 export type ClaimHeaders = Readonly<Record<string, string>>;
 
@@ -13,6 +15,8 @@ export type ClaimHeaders = Readonly<Record<string, string>>;
 export class IdentityHeaders {
   readonly #byProvider: ReadonlyMap<string, readonly (readonly [string, string])[]>;
   readonly #names: ReadonlySet<string>;
+  /** Names that were looked at already. */
+  readonly #judged = new Map<string, boolean>();
 
   /** @param byProvider for each provider what is told of its callers; names in lower case with dashes */
   constructor(byProvider: ReadonlyMap<string, ClaimHeaders> = new Map()) {
@@ -26,7 +30,7 @@ export class IdentityHeaders {
     const { pairs } = header;
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i] as string;
-      if (name.startsWith("x") && this.#isOwn(name.includes("_") ? name.replaceAll("_", "-") : name)) {
+      if (this.#judged.get(name) ?? this.#judge(name)) {
         forged ??= [];
         forged.push(name);
       }
@@ -34,8 +38,12 @@ export class IdentityHeaders {
     for (const name of forged ?? []) header.delete(name);
   }
 
-  #isOwn(name: string): boolean {
-    return name.startsWith(ownPrefix) || this.#names.has(name);
+  #judge(name: string): boolean {
+    const dashed = name.replaceAll("_", "-");
+    const isOwn = dashed.startsWith(ownPrefix) || this.#names.has(dashed);
+    if (this.#judged.size >= maxJudged) this.#judged.clear();
+    this.#judged.set(name, isOwn);
+    return isOwn;
   }
 
   /** Says who calls; to be called on a header that was stripped. */

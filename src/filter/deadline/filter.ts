@@ -24,18 +24,19 @@ export interface DeadlinePolicy {
 
 /** Ends a call when its time is up: the caller's, or the route's if that is shorter. */
 export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
-  const deadlineOf = (call: Call): number | undefined =>
-    minimum(call.deadline, maxMs === undefined ? undefined : Date.now() + maxMs);
+  const deadlineOf = (call: Call, now: number): number | undefined =>
+    minimum(call.deadline, maxMs === undefined ? undefined : now + maxMs);
   return (next) => {
     const nextUnary = unaryOf(next);
     return handlerOf(
       (call, sink) => {
-        const deadline = deadlineOf(call);
+        const now = Date.now();
+        const deadline = deadlineOf(call, now);
         if (deadline === undefined) {
           nextUnary(call, sink);
           return;
         }
-        const remaining = deadline - Date.now();
+        const remaining = deadline - now;
         if (remaining <= 0) sink.failed(exceeded());
         else if (call.signal.aborted) sink.failed(call.signal.reason);
         else {
@@ -45,9 +46,10 @@ export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
         }
       },
       async (call) => {
-        const deadline = deadlineOf(call);
+        const now = Date.now();
+        const deadline = deadlineOf(call, now);
         if (deadline === undefined) return next(call);
-        const remaining = deadline - Date.now();
+        const remaining = deadline - now;
         if (remaining <= 0) throw exceeded();
         if (call.signal.aborted) throw call.signal.reason;
         return new Promise((succeeded, failed) => {
@@ -92,7 +94,6 @@ class TimedCall extends CallAbort implements Timed {
   readonly #deadline: number;
   readonly #wheel: TimingWheel;
   readonly #sink: UnarySink | Sink;
-  readonly #onAbort = (): void => this.abort(this.#outer.reason);
   #told = false;
 
   constructor(outer: CallSignal, deadline: number, wheel: TimingWheel, sink: UnarySink | Sink) {
@@ -101,7 +102,12 @@ class TimedCall extends CallAbort implements Timed {
     this.#deadline = deadline;
     this.#wheel = wheel;
     this.#sink = sink;
-    outer.addEventListener("abort", this.#onAbort);
+    outer.addEventListener("abort", this);
+  }
+
+  /** The caller has gone. */
+  handleEvent(): void {
+    this.abort(this.#outer.reason);
   }
 
   expire(): void {
@@ -137,7 +143,7 @@ class TimedCall extends CallAbort implements Timed {
 
   #release(): void {
     this.#wheel.remove(this);
-    this.#outer.removeEventListener("abort", this.#onAbort);
+    this.#outer.removeEventListener("abort", this);
   }
 }
 

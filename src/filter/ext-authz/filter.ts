@@ -94,8 +94,10 @@ async function heed(call: Call, decision: Decision, next: Handler): Promise<Repl
   if (decision.kind === "deny") throw denial(decision);
   applyChanges(call, decision.changes);
   const reply = await next(call);
-  for (const [name, value] of decision.reply) reply.header.append(name, value);
-  return reply;
+  if (decision.reply.length === 0) return reply;
+  const header = reply.header.clone();
+  for (const [name, value] of decision.reply) header.append(name, value);
+  return { ...reply, header };
 }
 
 /** A call has its own time, and no service may take more of it. */

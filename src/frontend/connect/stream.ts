@@ -44,7 +44,7 @@ export const connectStreamProtocol: Protocol<ConnectStreamMatch> = {
   },
 
   read(exchange, match, context) {
-    const header = requestMetadata(exchange.head.fields);
+    const header = requestMetadata(exchange.head);
     forwardedMetadata(header, exchange, context);
     return {
       kind: "stream",

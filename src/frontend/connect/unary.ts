@@ -52,7 +52,7 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
   read(exchange, match, context) {
     const { served, form } = match;
     const { head } = exchange;
-    const header = requestMetadata(head.fields);
+    const header = requestMetadata(head);
     forwardedMetadata(header, exchange, context);
     const bytes = () =>
       head.method === "GET" ? queryMessage(head, match) : readBody(exchange, served.bodyBytes);

@@ -37,8 +37,31 @@ export function createDragomanEngine(options: EngineOptions): Engine {
     stream.answer(status, all, body);
   };
 
-  const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
+  /** Heads of field lists that were seen before: lists are their connections' own. */
+  const heads = new WeakMap<Fields, Required<RequestHead>>();
+
+  const headFor = (accepted: Accepted, section: FieldSection): RequestHead | Refusal => {
+    if (!section.repeated) return headOf(accepted, section, options);
+    const known = heads.get(section.fields);
+    const { path = "" } = section;
+    // The engine lets no other request pass whose path does not begin with a slash.
+    if (known !== undefined && path.length <= limits.targetBytes) {
+      if (known.target === path) return known;
+      const { method, scheme, authority, fields, memo } = known;
+      return { method, scheme, authority, target: path, fields, memo };
+    }
     const head = headOf(accepted, section, options);
+    if (isRefusal(head)) return head;
+    const remembered = {
+      ...head,
+      memo: { metadata: undefined, timeoutMs: undefined, accepted: undefined },
+    };
+    heads.set(section.fields, remembered);
+    return remembered;
+  };
+
+  const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
+    const head = headFor(accepted, section);
     if (isRefusal(head)) {
       const { fields, body } = refusalAnswer(head, section.fields);
       refuse(stream, head.status, fields, section.method === "HEAD" ? nothing : body);

@@ -69,7 +69,7 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
     }
     const isText = type.startsWith(text);
     const unpack = unpackFor(field(fields, "grpc-encoding"), served.messageBytes);
-    const header = requestMetadata(fields);
+    const header = requestMetadata({ fields });
     forwardedMetadata(header, exchange, context);
     const base = {
       method: served.method,

@@ -64,7 +64,7 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
       });
     }
     const unpack = unpackFor(field(exchange.head.fields, "grpc-encoding"), served.messageBytes);
-    const header = requestMetadata(exchange.head.fields);
+    const header = requestMetadata(exchange.head);
     forwardedMetadata(header, exchange, context);
     const { method } = served;
     const deadline = requestDeadline(exchange.head);

@@ -122,8 +122,13 @@ function queryWithMark(target: string): string {
 function acceptable(head: RequestHead, route: MethodRoute): string {
   if (route.transcoder.outputIsHttpBody) return "*/*";
   const offers = streamsResponses(route) ? streamMediaTypes(route.answers.streamFormat) : unaryMediaTypes;
+  const { memo } = head;
+  if (memo?.accepted?.offers === offers) return memo.accepted.mediaType;
   const mediaType = negotiate(withoutProblem(field(head.fields, "accept")), offers);
-  if (mediaType !== undefined) return mediaType;
+  if (mediaType !== undefined) {
+    if (memo !== undefined) memo.accepted = { offers, mediaType };
+    return mediaType;
+  }
   throw new RpcError(Code.INVALID_ARGUMENT, `this path can answer with ${offers.join(", ")}`, {
     reason: "not_acceptable",
     httpStatus: 406,

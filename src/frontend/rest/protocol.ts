@@ -80,7 +80,7 @@ function isUnknownProtocol(error: RpcError, match: RestMatch | undefined): boole
 
 function readCall(exchange: Exchange, match: MethodMatch, context: Context): Call {
   const { method } = match.route.served;
-  const header = requestMetadata(exchange.head.fields);
+  const header = requestMetadata(exchange.head);
   forwardedMetadata(header, exchange, context);
   const deadline = requestDeadline(exchange.head);
   if (method.kind === "unary") {

@@ -57,12 +57,12 @@ export function framedCall(options: WebSocketCallOptions, fields: Fields): Call 
 
 function baseOf(options: WebSocketCallOptions, fields: Fields): CallBase {
   const { upgrade, session, route, context } = options;
-  const header = requestMetadata(fields);
+  const header = requestMetadata({ fields });
   // A token that a page sent beside another is not passed over: who has two must be told. Cookies come by themselves.
   const token = options.token ?? (header.has("authorization") ? undefined : options.cookie);
   if (token !== undefined) header.append("authorization", `Bearer ${token}`);
   forwardedMetadata(header, upgrade, context);
-  const deadline = requestDeadline({ ...upgrade.head, fields });
+  const deadline = requestDeadline({ fields });
   return { method: route.served.method, header, deadline, signal: session.signal, context };
 }
 

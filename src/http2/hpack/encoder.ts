@@ -144,6 +144,18 @@ export class HpackEncoder {
     return literal(to, at, 0x40, 6, nameIndex, name, value);
   }
 
+  /** Asked once for a value that stays the same, until peers say so of more. */
+  #isNeverIndexed(seen: Seen, name: string, value: string): boolean {
+    const marks = neverIndexedMarks();
+    if (marks === 0) return false;
+    if (seen.judged !== value || seen.marks !== marks) {
+      seen.judged = value;
+      seen.marks = marks;
+      seen.never = isNeverIndexed(name, value);
+    }
+    return seen.never;
+  }
+
   /** One whose value is another each time: its name alone is looked up in the table. */
   #changing(seen: Seen, name: string, value: string, to: Buffer, at: number): number {
     const table = this.#table;

@@ -1,4 +1,5 @@
 import type { TransportCall } from "../transport.ts";
+import type { AnswerReader } from "./fields.ts";
 
 /** A call that has begun and not ended, so that whoever closes can end it. */
 export interface ActiveCall {
@@ -41,6 +42,9 @@ export class ActiveCalls {
 export interface CallOwner {
   /** Octets of one response message. */
   readonly maxMessageBytes: number;
+  /** Read the lists of its answers. */
+  readonly heads: AnswerReader;
+  readonly trailers: AnswerReader;
   /** The field section of its request. */
   fieldsOf(call: TransportCall): string[];
   add(call: ActiveCall): void;

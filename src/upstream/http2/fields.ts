@@ -27,7 +27,7 @@ const legalName = /^[0-9a-z_.-]+$/;
 const legalValue = /^[\x20-\x7e]*$/;
 const base64 = /^[A-Za-z0-9+/=,]*$/;
 
-type NameKind = "unsent" | "authorization" | "binary" | "text";
+type NameKind = "unsent" | "binary" | "text";
 
 /** Names that were looked at already. */
 const kinds = new Map<string, NameKind>();
@@ -37,55 +37,126 @@ function kindOf(name: string): NameKind {
   const kind =
     unsent.has(name) || name.startsWith("grpc-") || !legalName.test(name)
       ? "unsent"
-      : name === "authorization"
-        ? "authorization"
-        : name.endsWith("-bin")
-          ? "binary"
-          : "text";
+      : name.endsWith("-bin")
+        ? "binary"
+        : "text";
   if (kinds.size >= maxKinds) kinds.clear();
   kinds.set(name, kind);
   return kind;
 }
 
-/** The field section of a request ("PROTOCOL-HTTP2.md", Request-Headers). What gRPC cannot carry is left out. */
-export function requestFields(call: TransportCall, scheme: "https" | "http", authority: string): string[] {
-  const fields = [
-    ":method",
-    "POST",
-    ":scheme",
-    scheme,
-    ":path",
-    call.path,
-    ":authority",
-    authority,
-    "te",
-    "trailers",
-    "content-type",
-    "application/grpc",
-    "user-agent",
-    "dragoman",
-    "grpc-accept-encoding",
-    "identity,gzip,deflate",
-  ];
-  if (call.deadline !== undefined) fields.push("grpc-timeout", formatGrpcTimeout(call.deadline - Date.now()));
-  if (call.previousAttempts > 0) fields.push("grpc-previous-rpc-attempts", String(call.previousAttempts));
-  let authorized = false;
-  const { pairs } = call.header;
-  for (let i = 0; i < pairs.length; i += 2) {
-    const name = pairs[i]!;
-    const value = pairs[i + 1]!;
-    const kind = kinds.get(name) ?? kindOf(name);
-    if (kind === "unsent") continue;
-    if (kind === "authorization") {
-      // Which of two is meant nobody can say.
-      if (authorized) continue;
-      authorized = true;
-    }
-    if (kind === "binary") {
-      fields.push(name, base64.test(value) ? value : Buffer.from(value, "base64").toString("base64"));
-    } else if (legalValue.test(value)) fields.push(name, value.trim());
+/**
+ * Makes field sections of requests to one server ("PROTOCOL-HTTP2.md", Request-Headers). What gRPC cannot carry is left out.
+ * Calls have mostly the same metadata in the same order: what was looked at for the last one is not looked at again.
+ */
+export class RequestFields {
+  readonly #scheme: "https" | "http";
+  readonly #authority: string;
+  /** Names and values of the last call, and what became of each value; undefined for what was left out. */
+  readonly #pairs: string[] = [];
+  readonly #sent: (string | undefined)[] = [];
+
+  constructor(scheme: "https" | "http", authority: string) {
+    this.#scheme = scheme;
+    this.#authority = authority;
   }
-  return fields;
+
+  of(call: TransportCall): string[] {
+    const fields = [
+      ":method",
+      "POST",
+      ":scheme",
+      this.#scheme,
+      ":path",
+      call.path,
+      ":authority",
+      this.#authority,
+      "te",
+      "trailers",
+      "content-type",
+      "application/grpc",
+      "user-agent",
+      "dragoman",
+      "grpc-accept-encoding",
+      "identity,gzip,deflate",
+    ];
+    if (call.deadline !== undefined) {
+      fields.push("grpc-timeout", formatGrpcTimeout(call.deadline - Date.now()));
+    }
+    if (call.previousAttempts > 0) fields.push("grpc-previous-rpc-attempts", String(call.previousAttempts));
+    let authorized = false;
+    const { pairs } = call.header;
+    for (let i = 0; i < pairs.length; i += 2) {
+      const name = pairs[i]!;
+      const value = this.#valueAt(i, name, pairs[i + 1]!);
+      if (value === undefined) continue;
+      if (name === "authorization") {
+        // Which of two is meant nobody can say.
+        if (authorized) continue;
+        authorized = true;
+      }
+      fields.push(name, value);
+    }
+    return fields;
+  }
+
+  #valueAt(at: number, name: string, value: string): string | undefined {
+    const before = this.#pairs;
+    if (before[at] === name && before[at + 1] === value) return this.#sent[at >> 1];
+    const sent = sentValue(name, value);
+    if (at < most * 2) {
+      before[at] = unkept.has(name) ? "" : name;
+      before[at + 1] = unkept.has(name) ? "" : value;
+      this.#sent[at >> 1] = unkept.has(name) ? undefined : sent;
+    }
+    return sent;
+  }
+}
+
+/** Pairs that are remembered. */
+const most = 64;
+
+/** Credentials are kept no longer than their call. */
+const unkept: ReadonlySet<string> = new Set(["authorization", "cookie", "x-api-key"]);
+
+/** The value as it is sent; undefined for what is not. */
+function sentValue(name: string, value: string): string | undefined {
+  const kind = kinds.get(name) ?? kindOf(name);
+  if (kind === "unsent") return undefined;
+  if (kind === "binary") {
+    return base64.test(value) ? value : Buffer.from(value, "base64").toString("base64");
+  }
+  return legalValue.test(value) ? value.trim() : undefined;
+}
+
+/** What a list of fields of an answer says. */
+export interface AnswerList {
+  readonly fields: readonly string[];
+  /** Its `content-type` is one of gRPC. */
+  readonly isGrpc: boolean;
+  /** `grpc-status` as it came. */
+  readonly status: string | undefined;
+  /** Shared by the calls that were answered by the same list; not to be changed. */
+  readonly metadata: Metadata;
+}
+
+const grpcType = /^application\/grpc(?:$|[+;\s])/;
+
+/** Reads lists of one kind; servers say the same of most calls, and a connection hands the same list out then. */
+export class AnswerReader {
+  #last: AnswerList | undefined;
+
+  read(fields: readonly string[]): AnswerList {
+    if (this.#last?.fields === fields) return this.#last;
+    const list = {
+      fields,
+      isGrpc: grpcType.test(fieldOf(fields, "content-type") ?? ""),
+      status: fieldOf(fields, "grpc-status"),
+      metadata: answerMetadata(fields),
+    };
+    this.#last = list;
+    return list;
+  }
 }
 
 /** The metadata of an answer, without what is reserved. */

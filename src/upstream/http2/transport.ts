@@ -12,7 +12,7 @@ import type {
 import { abortReason, notConnected } from "../transport-error.ts";
 import { type ActiveCall, ActiveCalls, type CallOwner } from "./active-call.ts";
 import { type DialOptions, dial } from "./dial.ts";
-import { requestFields } from "./fields.ts";
+import { AnswerReader, RequestFields } from "./fields.ts";
 import { streamCall } from "./stream.ts";
 import { unaryCall } from "./unary.ts";
 
@@ -58,7 +58,9 @@ export class Http2Transport implements Transport, CallOwner {
   readonly address: string;
   readonly maxMessageBytes: number;
   readonly #options: Http2TransportOptions;
-  readonly #scheme: "https" | "http";
+  readonly heads = new AnswerReader();
+  readonly trailers = new AnswerReader();
+  readonly #fields: RequestFields;
   readonly #backoff = new Backoff(reconnect.initialMs, reconnect.maxMs);
   readonly #listeners: ((connectivity: Connectivity) => void)[] = [];
   readonly #calls = new ActiveCalls();
@@ -79,7 +81,8 @@ export class Http2Transport implements Transport, CallOwner {
     this.address = options.address;
     this.maxMessageBytes = options.maxMessageBytes;
     this.#options = options;
-    this.#scheme = options.tls === undefined ? "http" : "https";
+    const scheme = options.tls === undefined ? "http" : "https";
+    this.#fields = new RequestFields(scheme, options.authority ?? options.address);
   }
 
   get connectivity(): Connectivity {
@@ -138,7 +141,7 @@ export class Http2Transport implements Transport, CallOwner {
   // What calls need.
 
   fieldsOf(call: TransportCall): string[] {
-    return requestFields(call, this.#scheme, this.#options.authority ?? this.address);
+    return this.#fields.of(call);
   }
 
   add(call: ActiveCall): void {
@@ -154,7 +157,8 @@ export class Http2Transport implements Transport, CallOwner {
   #pick(signal: CallSignal): Connection | undefined {
     if (signal.aborted) throw abortReason(signal);
     if (this.#ready.length === 0) throw notConnected();
-    return this.#ready.find((connection) => connection.hasRoom);
+    const first = this.#ready[0];
+    return first?.hasRoom === true ? first : this.#ready.find((connection) => connection.hasRoom);
   }
 
   /**

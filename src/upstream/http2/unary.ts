@@ -3,9 +3,12 @@ import type { CallSignal } from "#rpc";
 import type { TransportCall, TransportUnarySink } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
-import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
-import { answerMetadata, fieldOf } from "./fields.ts";
+import { failureOf, judge, notGrpc } from "./ending.ts";
+import { type AnswerList, AnswerReader, fieldOf } from "./fields.ts";
 import { frameMessage, MessageReader, soleMessage } from "./message-reader.ts";
+
+/** Of an answer that has none. */
+const noHead: AnswerList = new AnswerReader().read([]);
 
 /** Makes one unary call. */
 export function unaryCall(
@@ -26,11 +29,10 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   readonly #sink: TransportUnarySink;
   /** For a message that does not come in one piece. */
   #reader: MessageReader | undefined;
-  readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
   #stream: Stream | undefined;
   #ended = false;
   #httpStatus = 0;
-  #head: readonly string[] | undefined;
+  #head: AnswerList | undefined;
   #message: Uint8Array | undefined;
 
   constructor(owner: CallOwner, signal: CallSignal, sink: TransportUnarySink) {
@@ -41,23 +43,28 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
 
   start(connection: Connection, call: TransportCall, message: Uint8Array): void {
     this.#owner.add(this);
-    this.#signal.addEventListener("abort", this.#onAbort);
+    this.#signal.addEventListener("abort", this);
     const stream = connection.request(this.#owner.fieldsOf(call), false);
     this.#stream = stream;
     stream.consumer = this;
     stream.sendLast(frameMessage(message));
   }
 
+  /** The signal of the call was aborted. */
+  handleEvent(): void {
+    this.cancel(abortReason(this.#signal));
+  }
+
   response(status: number, fields: readonly string[]): void {
     if (status < 200) return;
     this.#httpStatus = status;
-    this.#head = fields;
+    this.#head = this.#owner.heads.read(fields);
   }
 
   data(chunk: Uint8Array): void {
     this.#stream?.consumed(chunk.length);
     if (this.#ended) return;
-    if (this.#head === undefined || !isGrpcHead(this.#httpStatus, this.#head)) {
+    if (this.#httpStatus !== 200 || this.#head?.isGrpc !== true) {
       this.cancel(notGrpc(this.#httpStatus));
       return;
     }
@@ -75,7 +82,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   #read(chunk: Uint8Array): void {
     if (this.#reader === undefined) {
       this.#reader = new MessageReader(this.#owner.maxMessageBytes);
-      this.#reader.encoding = fieldOf(this.#head ?? [], "grpc-encoding");
+      this.#reader.encoding = fieldOf(this.#head?.fields ?? [], "grpc-encoding");
     }
     this.#reader.push(chunk, (message) => {
       if (this.#message !== undefined) {
@@ -87,16 +94,14 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
 
   end(trailers: readonly string[] | undefined): void {
     if (this.#ended) return;
-    const head = this.#head ?? [];
-    const last = trailers ?? head;
-    if (
-      !isGrpcHead(this.#httpStatus, head) &&
-      (this.#httpStatus === 200 || fieldOf(last, "grpc-status") === undefined)
-    ) {
+    const head = this.#head ?? noHead;
+    const last = trailers === undefined ? head : this.#owner.trailers.read(trailers);
+    const ok = this.#httpStatus === 200;
+    if (!(ok && head.isGrpc) && (ok || last.status === undefined)) {
       this.#fail(notGrpc(this.#httpStatus));
       return;
     }
-    const failure = failureOf(trailers, head, false);
+    const failure = last.status === "0" ? undefined : failureOf(trailers, head.fields, false);
     if (failure !== undefined) this.#fail(failure);
     else if (this.#reader?.complete === false)
       this.#fail(brokenProtocol("the upstream ended the call within a message"));
@@ -104,9 +109,9 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
       this.#fail(brokenProtocol("the upstream ended the call well without a response"));
     } else if (this.#end()) {
       this.#sink.answered({
-        header: answerMetadata(trailers === undefined ? [] : head),
+        header: (trailers === undefined ? noHead : head).metadata,
         message: this.#message,
-        trailer: answerMetadata(last),
+        trailer: last.metadata,
       });
     }
     // What the server has not read it does not want.
@@ -133,7 +138,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   #end(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#signal.removeEventListener("abort", this);
     this.#owner.remove(this);
     return true;
   }
