@@ -77,18 +77,15 @@ function serve(stream: Stream, { path }: FieldSection): void {
       const body = Buffer.concat(chunks);
       switch (path) {
         case "/bench.v1.Bench/Small":
-          stream.answer(200, fields, small, trailers);
+          stream.answer(200, fields, small, { trailers });
           break;
         case "/bench.v1.Bench/Echo":
-          stream.answer(200, fields, body, trailers);
+          stream.answer(200, fields, body, { trailers });
           break;
         case "/bench.v1.Bench/Count":
-          stream.answer(
-            200,
-            fields,
-            Buffer.concat(Array.from({ length: amountOf(body) }, () => counted)),
+          stream.answer(200, fields, Buffer.concat(Array.from({ length: amountOf(body) }, () => counted)), {
             trailers,
-          );
+          });
           break;
         default:
           stream.answer(200, [...fields, "grpc-status", "12"], undefined);

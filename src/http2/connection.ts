@@ -160,7 +160,11 @@ export class Connection {
   sendHead(stream: Stream, status: number, fields: readonly string[], end: boolean): void {
     if (stream.gone) return;
     this.sender.head(stream.id, status, fields, end);
-    if (!end) return;
+    if (end) this.sentEnd(stream);
+  }
+
+  /** The end of our side of a stream was sent. */
+  sentEnd(stream: Stream): void {
     stream.localEnded = true;
     this.ends.local(stream);
   }

@@ -96,6 +96,28 @@ export class Output {
     this.#piecesSize += size;
   }
 
+  /** A DATA frame of two parts; the first, a few octets, is copied. */
+  whole(streamId: number, first: Uint8Array, chunk: Uint8Array, end: boolean): void {
+    const size = first.length + chunk.length;
+    const flags = end ? Flag.END_STREAM : 0;
+    this.dataFrames++;
+    if (size > copied) {
+      this.head(size, FrameType.DATA, flags, streamId);
+      this.raw(first);
+      this.#cut();
+      this.#pieces.push(chunk);
+      this.#piecesSize += chunk.length;
+      return;
+    }
+    this.reserve(frameHeadSize + size);
+    const { buffer } = this;
+    writeHead(buffer, this.at, size, FrameType.DATA, flags, streamId);
+    let at = this.at + frameHeadSize;
+    for (let i = 0; i < first.length; i++) buffer[at++] = first[i]!;
+    buffer.set(chunk, at);
+    this.at = at + chunk.length;
+  }
+
   rstStream(streamId: number, code: number): void {
     this.head(4, FrameType.RST_STREAM, 0, streamId);
     this.#word(code);

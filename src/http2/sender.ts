@@ -71,18 +71,46 @@ export class Sender {
     this.#section(streamId, status, fields, this.#heads, end);
   }
 
-  /** HEADERS, and CONTINUATION where a section is larger than a frame. */
-  #section(streamId: number, status: number, fields: readonly string[], memo: ListMemo, end: boolean): void {
-    const { output } = this;
+  /**
+   * The head of a response.
+   *
+   * @param size of the body, if it is to be told; -1 if not
+   */
+  answerHead(streamId: number, status: number, fields: readonly string[], size: number, end: boolean): void {
     const encoder = this.#encoder;
-    const room = HpackEncoder.room(fields);
-    output.reserve(frameHeadSize + room);
-    const { buffer, at } = output;
-    const start = at + frameHeadSize;
+    const start = this.#beginSection(HpackEncoder.room(fields) + sizeRoom);
+    const { buffer } = this.output;
+    let pos = this.#status(status, buffer, encoder.begin(buffer, start));
+    pos = encoder.list(fields, this.#heads, buffer, pos);
+    if (size >= 0) pos = encoder.contentLength(size, buffer, pos);
+    this.#endSection(streamId, start, pos, end);
+  }
+
+  #section(streamId: number, status: number, fields: readonly string[], memo: ListMemo, end: boolean): void {
+    const encoder = this.#encoder;
+    const start = this.#beginSection(HpackEncoder.room(fields));
+    const { buffer } = this.output;
     let pos = encoder.begin(buffer, start);
-    if (status === 200) buffer[pos++] = indexed200;
-    else if (status > 0) pos = encoder.field(":status", String(status), buffer, pos);
+    if (status > 0) pos = this.#status(status, buffer, pos);
     pos = encoder.list(fields, memo, buffer, pos);
+    this.#endSection(streamId, start, pos, end);
+  }
+
+  #status(status: number, buffer: Buffer, pos: number): number {
+    if (status !== 200) return this.#encoder.field(":status", String(status), buffer, pos);
+    buffer[pos] = indexed200;
+    return pos + 1;
+  }
+
+  #beginSection(room: number): number {
+    this.output.reserve(frameHeadSize + room);
+    return this.output.at + frameHeadSize;
+  }
+
+  /** HEADERS, and CONTINUATION where a section is larger than a frame. */
+  #endSection(streamId: number, start: number, pos: number, end: boolean): void {
+    const { output } = this;
+    const { buffer, at } = output;
     const flags = end ? Flag.END_STREAM : 0;
     const size = pos - start;
     if (size <= this.#maxFrameSize) {
@@ -94,8 +122,42 @@ export class Sender {
 
   /** Adds to what a stream has to send. */
   enqueue(stream: Stream, chunk: Uint8Array): void {
-    stream.queue.push(chunk);
+    if (stream.queue.length === 0) stream.queue = [chunk];
+    else stream.queue.push(chunk);
     stream.queued += chunk.length;
+  }
+
+  /**
+   * Sends a whole body, and what ends it, if it fits into one frame and the windows, and nothing waits before it. False when
+   * nothing was sent.
+   *
+   * @param first octets before the body
+   */
+  sendWhole(
+    stream: Stream,
+    body: Uint8Array,
+    trailers: readonly string[] | undefined,
+    first: Uint8Array = nothing,
+  ): boolean {
+    const size = first.length + body.length;
+    if (
+      size > stream.sendWindow ||
+      size > this.#window ||
+      size > this.#maxFrameSize ||
+      stream.queued > 0 ||
+      stream.waiting ||
+      this.output.full
+    )
+      return false;
+    stream.sendWindow -= size;
+    this.#window -= size;
+    this.output.whole(stream.id, first, body, trailers === undefined);
+    if (trailers !== undefined) this.#section(stream.id, 0, trailers, this.#trailers, true);
+    this.touch();
+    stream.endQueued = true;
+    stream.localEnded = true;
+    this.#onSent(stream);
+    return true;
   }
 
   /** Sends what may be sent of a stream. */
@@ -200,6 +262,9 @@ export class Sender {
 }
 
 const nothing = new Uint8Array(0);
+
+/** Room for a content-length. */
+const sizeRoom = 24;
 
 /** `:status: 200`, which stands at 8 in the static table. */
 const indexed200 = 0x88;

@@ -97,8 +97,7 @@ export class StreamEnds {
   #forget(stream: Stream): void {
     const connection = this.#connection;
     stream.gone = true;
-    stream.queue = [];
-    stream.queued = 0;
+    stream.dropQueue();
     connection.streams.remove(stream);
     if (stream.abandoned) connection.cancellations.remove(stream);
     connection.active();

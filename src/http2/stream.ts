@@ -30,6 +30,17 @@ export interface StreamConsumer {
 /** Octets of a stream that may wait in the gateway before its writer is asked to wait. */
 export const streamHighWater: number = 16 * 1024;
 
+/** What a whole response may have besides. */
+export interface AnswerRest {
+  readonly trailers?: readonly string[] | undefined;
+  readonly sized?: boolean;
+}
+
+const noRest: AnswerRest = {};
+
+/** Most streams never have anything that waits. */
+const noChunks: Uint8Array[] = [];
+
 /** A request and its response on a connection (RFC 9113 5). Made by the connection, written to by one writer. */
 export class Stream {
   readonly id: number;
@@ -64,7 +75,7 @@ export class Stream {
    * waits.
    */
   blockedSince = 0;
-  queue: Uint8Array[] = [];
+  queue: Uint8Array[] = noChunks;
   /** How much of the first of the queue is sent. */
   queueOffset = 0;
   queued = 0;
@@ -107,18 +118,37 @@ export class Stream {
     this.connection.sendHead(this, status, fields, end);
   }
 
-  /** Server: a whole response at once. */
+  /**
+   * Server: a whole response at once.
+   *
+   * @param sized says how long the body is, which otherwise nothing says
+   */
   answer(
     status: number,
     fields: readonly string[],
     body: Uint8Array | undefined,
-    trailers?: readonly string[],
+    { trailers, sized = false }: AnswerRest = noRest,
   ): void {
-    const empty = body === undefined || body.length === 0;
-    this.respond(status, fields, empty && trailers === undefined);
-    if (this.closed) return;
-    if (!empty) this.connection.sender.enqueue(this, body);
-    this.end(trailers);
+    if (this.closed || this.headSent) return;
+    this.headSent = true;
+    const { connection } = this;
+    const size = body?.length ?? 0;
+    const ends = size === 0 && trailers === undefined;
+    connection.sender.answerHead(this.id, status, fields, sized ? size : -1, ends);
+    if (ends) connection.sentEnd(this);
+    else if (size === 0 || body === undefined) this.end(trailers);
+    else if (!connection.sender.sendWhole(this, body, trailers)) {
+      connection.sender.enqueue(this, body);
+      this.end(trailers);
+    }
+  }
+
+  /** Client: the whole body of a request, in two parts; the first is copied. */
+  sendWhole(first: Uint8Array, second: Uint8Array): void {
+    if (this.closed || this.connection.sender.sendWhole(this, second, undefined, first)) return;
+    this.connection.sender.enqueue(this, Uint8Array.prototype.slice.call(first));
+    if (second.length > 0) this.connection.sender.enqueue(this, second);
+    this.end();
   }
 
   /** The chunk must not change any more. False when the writer should wait for `writable`. */
@@ -129,13 +159,6 @@ export class Stream {
       this.connection.sender.pump(this);
     }
     return this.queued < streamHighWater;
-  }
-
-  /** Writes, and ends. */
-  sendLast(chunk: Uint8Array): void {
-    if (this.closed) return;
-    if (chunk.length > 0) this.connection.sender.enqueue(this, chunk);
-    this.end();
   }
 
   /** Nothing more comes from here. */
@@ -159,13 +182,18 @@ export class Stream {
     if (!this.gone && !this.abandoned) this.connection.cancellations.cancel(this, code);
   }
 
+  /** What waits will not be sent. */
+  dropQueue(): void {
+    this.queue = noChunks;
+    this.queueOffset = 0;
+    this.queued = 0;
+  }
+
   /** Drops what is to be sent, and whoever reads. */
   abandon(): void {
     this.abandoned = true;
     this.consumer = undefined;
-    this.queue = [];
-    this.queueOffset = 0;
-    this.queued = 0;
+    this.dropQueue();
     this.blockedSince = 0;
     // What was sent of a request must not look like all of it.
     this.endQueued = false;

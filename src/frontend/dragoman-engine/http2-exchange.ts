@@ -84,9 +84,11 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     const stream = this.#stream;
     const sized = trailers === undefined && status !== 204 && status !== 304;
     const all = this.#options.complete(fields);
-    if (sized) all.push("content-length", String(body?.length ?? 0));
     stream.stopsPeer = true;
-    stream.answer(status, all, this.head.method === "HEAD" ? undefined : body, trailers);
+    if (this.head.method === "HEAD") {
+      if (sized) all.push("content-length", String(body?.length ?? 0));
+      stream.answer(status, all, undefined, { trailers });
+    } else stream.answer(status, all, body, { trailers, sized });
   }
 
   open(status: number, fields: Fields): BodyWriter {

@@ -36,10 +36,9 @@ interface Seen {
   index: number;
   /** The number under which the name of one that changes came into the table, with whatever value it had then. */
   nameInsertion: number;
-  /** Whether a value may not be indexed: which, as of how many marks, and the answer. */
+  /** A value that may be indexed, as of so many marks. */
   judged: string | undefined;
   marks: number;
-  never: boolean;
 }
 
 /**
@@ -147,13 +146,16 @@ export class HpackEncoder {
   /** Asked once for a value that stays the same, until peers say so of more. */
   #isNeverIndexed(seen: Seen, name: string, value: string): boolean {
     const marks = neverIndexedMarks();
-    if (marks === 0) return false;
-    if (seen.judged !== value || seen.marks !== marks) {
-      seen.judged = value;
-      seen.marks = marks;
-      seen.never = isNeverIndexed(name, value);
-    }
-    return seen.never;
+    if (marks === 0 || (seen.judged === value && seen.marks === marks)) return false;
+    if (isNeverIndexed(name, value)) return true;
+    seen.judged = value;
+    seen.marks = marks;
+    return false;
+  }
+
+  /** `content-length`, which stands at 28 in the static table and is hardly ever the same. */
+  contentLength(size: number, to: Buffer, at: number): number {
+    return text(to, integer(to, at, 0, 4, 28), String(size), false);
   }
 
   /** One whose value is another each time: its name alone is looked up in the table. */
@@ -176,7 +178,16 @@ export class HpackEncoder {
     if (this.#seen.size >= maxNames) this.#seen.clear();
     const mode = sensitive.has(name) ? "sensitive" : changing.has(name) ? "changing" : "plain";
     const nameIndex = staticNames.get(name) ?? 0;
-    const seen: Seen = { mode, nameIndex, value: undefined, insertion: 0, index: 0, nameInsertion: 0, judged: undefined, marks: 0, never: false };
+    const seen: Seen = {
+      mode,
+      nameIndex,
+      value: undefined,
+      insertion: 0,
+      index: 0,
+      nameInsertion: 0,
+      judged: undefined,
+      marks: 0,
+    };
     this.#seen.set(name, seen);
     return seen;
   }

@@ -3,7 +3,7 @@ import { Code } from "#rpc";
 import { TransportError } from "../transport-error.ts";
 
 /** Octets before each message: a flag and the length ("PROTOCOL-HTTP2.md", Length-Prefixed-Message). */
-const prefixSize = 5;
+export const prefixSize = 5;
 
 /** A message in its frame, uncompressed. */
 export function frameMessage(message: Uint8Array): Uint8Array {

@@ -5,7 +5,10 @@ import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
 import { failureOf, judge, notGrpc } from "./ending.ts";
 import { type AnswerList, AnswerReader, fieldOf } from "./fields.ts";
-import { frameMessage, MessageReader, soleMessage } from "./message-reader.ts";
+import { MessageReader, prefixSize, soleMessage } from "./message-reader.ts";
+
+/** What stands before the message of a call that is being sent. */
+const prefix = Buffer.alloc(prefixSize);
 
 /** Of an answer that has none. */
 const noHead: AnswerList = new AnswerReader().read([]);
@@ -47,7 +50,8 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
     const stream = connection.request(this.#owner.fieldsOf(call), false);
     this.#stream = stream;
     stream.consumer = this;
-    stream.sendLast(frameMessage(message));
+    prefix.writeUInt32BE(message.length, 1);
+    stream.sendWhole(prefix, message);
   }
 
   /** The signal of the call was aborted. */
