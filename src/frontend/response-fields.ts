@@ -24,13 +24,23 @@ const withheld: ReadonlySet<string> = new Set([
 const name = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const value = /^[\x20-\x7e]*$/;
 
+/** Names that were looked at already, and whether they are shown. */
+const shownNames = new Map<string, boolean>();
+const maxNames = 1000;
+
+function judge(key: string): boolean {
+  const isShown = !withheld.has(key) && !key.startsWith("grpc-") && name.test(key);
+  if (shownNames.size >= maxNames) shownNames.clear();
+  shownNames.set(key, isShown);
+  return isShown;
+}
+
 /** Appends response metadata to the fields of an HTTP answer, bare, less what is withheld. */
 export function appendMetadata(fields: string[], metadata: Metadata): void {
   const { pairs } = metadata;
   for (let i = 0; i < pairs.length; i += 2) {
     const key = pairs[i] as string;
     const text = pairs[i + 1] as string;
-    if (withheld.has(key) || key.startsWith("grpc-") || key.startsWith(":")) continue;
-    if (name.test(key) && value.test(text)) fields.push(key, text);
+    if ((shownNames.get(key) ?? judge(key)) && value.test(text)) fields.push(key, text);
   }
 }

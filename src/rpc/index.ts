@@ -23,7 +23,13 @@ export {
 } from "./handler.ts";
 export { Metadata } from "./metadata.ts";
 export { ownOrigin } from "./own-origin.ts";
-export { type BytesSink, Payload, type PayloadCodec, type PayloadWaiter } from "./payload.ts";
+export {
+  type BytesSink,
+  Payload,
+  type PayloadCodec,
+  type PayloadSource,
+  type PayloadWaiter,
+} from "./payload.ts";
 export type { Principal } from "./principal.ts";
 export { type Reason, reasons } from "./reason.ts";
 export type { Reply, StreamReply, UnaryReply } from "./reply.ts";

@@ -16,6 +16,11 @@ export interface BytesSink {
   failed(error: unknown): void;
 }
 
+/** Where a payload comes from: asked at most once, and tells the wire form or an RpcError. Never throws. */
+export interface PayloadSource {
+  load(sink: BytesSink): void;
+}
+
 /** Waits for a payload that has still to be read. Never throws. */
 export interface PayloadWaiter {
   loaded(): void;
@@ -29,12 +34,14 @@ export interface PayloadWaiter {
  * The payload of a request may not even have been read from its socket yet, so that a caller who is refused costs
  * neither the reading nor the decoding of a body: whoever needs the message awaits `load()` first.
  */
-export class Payload {
+export class Payload implements BytesSink {
   readonly codec: PayloadCodec;
   #wire: Uint8Array | undefined;
   #json: Uint8Array | undefined;
-  #load: ((sink: BytesSink) => void) | undefined;
-  #waiters: PayloadWaiter[] | undefined;
+  #load: PayloadSource | undefined;
+  /** One is the rule. */
+  #waiter: PayloadWaiter | undefined;
+  #others: PayloadWaiter[] | undefined;
   #failure: { readonly error: unknown } | undefined;
   #message: Message | undefined;
 
@@ -56,27 +63,13 @@ export class Payload {
 
   /** A message that has still to be read: `load` is called at most once, and yields its wire form or an RpcError. */
   static deferred(load: () => Promise<Uint8Array> | Uint8Array, codec: PayloadCodec): Payload {
-    return Payload.awaited((sink) => {
-      let loaded: Promise<Uint8Array> | Uint8Array;
-      try {
-        loaded = load();
-      } catch (error) {
-        sink.failed(error);
-        return;
-      }
-      if (loaded instanceof Uint8Array) sink.succeeded(loaded);
-      else
-        loaded.then(
-          (wire) => sink.succeeded(wire),
-          (error: unknown) => sink.failed(error),
-        );
-    }, codec);
+    return Payload.awaited(new PromisedBytes(load), codec);
   }
 
-  /** The same without a promise: `load` tells the sink the wire form or an RpcError. */
-  static awaited(load: (sink: BytesSink) => void, codec: PayloadCodec): Payload {
+  /** The same without a promise. */
+  static awaited(source: PayloadSource, codec: PayloadCodec): Payload {
     const payload = new Payload(codec);
-    payload.#load = load;
+    payload.#load = source;
     return payload;
   }
 
@@ -90,28 +83,40 @@ export class Payload {
   whenLoaded(waiter: PayloadWaiter): void {
     if (this.#wire !== undefined || this.#json !== undefined) waiter.loaded();
     else if (this.#failure !== undefined) waiter.failed(this.#failure.error);
-    else if (this.#load === undefined) this.#waiters?.push(waiter);
-    else {
-      const load = this.#load;
+    else if (this.#load === undefined) {
+      if (this.#waiter === undefined) this.#waiter = waiter;
+      else {
+        this.#others ??= [];
+        this.#others.push(waiter);
+      }
+    } else {
+      const source = this.#load;
       this.#load = undefined;
-      this.#waiters = [waiter];
-      load({
-        succeeded: (wire) => {
-          this.#wire = wire;
-          this.#settled((each) => each.loaded());
-        },
-        failed: (error) => {
-          this.#failure = { error };
-          this.#settled((each) => each.failed(error));
-        },
-      });
+      this.#waiter = waiter;
+      source.load(this);
     }
   }
 
-  #settled(tell: (waiter: PayloadWaiter) => void): void {
-    const waiters = this.#waiters ?? [];
-    this.#waiters = undefined;
-    for (const waiter of waiters) tell(waiter);
+  /** For the source alone: the message in its wire form. */
+  succeeded(wire: Uint8Array): void {
+    this.#wire = wire;
+    const first = this.#waiter;
+    const others = this.#others;
+    this.#waiter = undefined;
+    this.#others = undefined;
+    first?.loaded();
+    if (others !== undefined) for (const waiter of others) waiter.loaded();
+  }
+
+  /** For the source alone: why there is none. */
+  failed(error: unknown): void {
+    this.#failure = { error };
+    const first = this.#waiter;
+    const others = this.#others;
+    this.#waiter = undefined;
+    this.#others = undefined;
+    first?.failed(error);
+    if (others !== undefined) for (const waiter of others) waiter.failed(error);
   }
 
   /** The message on the wire, without any framing. Only after `load`. @throws what the codec throws */
@@ -146,5 +151,29 @@ export class Payload {
       }
     }
     return this.#message;
+  }
+}
+
+class PromisedBytes implements PayloadSource {
+  readonly #load: () => Promise<Uint8Array> | Uint8Array;
+
+  constructor(load: () => Promise<Uint8Array> | Uint8Array) {
+    this.#load = load;
+  }
+
+  load(sink: BytesSink): void {
+    let loaded: Promise<Uint8Array> | Uint8Array;
+    try {
+      loaded = this.#load();
+    } catch (error) {
+      sink.failed(error);
+      return;
+    }
+    if (loaded instanceof Uint8Array) sink.succeeded(loaded);
+    else
+      loaded.then(
+        (wire) => sink.succeeded(wire),
+        (error: unknown) => sink.failed(error),
+      );
   }
 }

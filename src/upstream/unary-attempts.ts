@@ -1,14 +1,15 @@
-import { Payload, type PayloadCodec, type UnaryCall, type UnarySink } from "#rpc";
+import { Payload, type PayloadCodec, type PayloadWaiter, type UnaryCall, type UnarySink } from "#rpc";
 import type { Attempts } from "./attempts.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { TransportUnaryReply, TransportUnarySink } from "./transport.ts";
 
 /** A unary call from endpoint to endpoint, until one has answered or no other may be asked. */
-export class UnaryAttempts implements TransportUnarySink {
+export class UnaryAttempts implements TransportUnarySink, PayloadWaiter {
   readonly #call: UnaryCall;
   readonly #attempts: Attempts;
   readonly #codec: PayloadCodec;
   readonly #sink: UnarySink;
+  #loaded = false;
 
   /** @param codec of the response */
   constructor(call: UnaryCall, attempts: Attempts, codec: PayloadCodec, sink: UnarySink) {
@@ -19,10 +20,13 @@ export class UnaryAttempts implements TransportUnarySink {
   }
 
   start(): void {
-    this.#call.request.whenLoaded({
-      loaded: () => this.#next(),
-      failed: (error) => this.#sink.failed(error),
-    });
+    this.#call.request.whenLoaded(this);
+  }
+
+  /** The request is there. */
+  loaded(): void {
+    this.#loaded = true;
+    this.#next();
   }
 
   answered({ header, message, trailer }: TransportUnaryReply): void {
@@ -37,7 +41,12 @@ export class UnaryAttempts implements TransportUnarySink {
     this.#sink.succeeded({ kind: "unary", header, response, trailer });
   }
 
+  /** Of an attempt, or of the request itself. */
   failed(error: unknown): void {
+    if (!this.#loaded) {
+      this.#sink.failed(error);
+      return;
+    }
     this.#attempts.answered();
     if (this.#attempts.mayRetry(error)) this.#next();
     else this.#sink.failed(error);

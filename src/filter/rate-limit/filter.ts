@@ -6,6 +6,7 @@ import {
   type Reply,
   RpcError,
   type UnaryCall,
+  type UnaryReply,
   type UnarySink,
   unaryOf,
 } from "#rpc";
@@ -89,13 +90,7 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
         sink.failed(error);
         return;
       }
-      nextUnary(call, {
-        succeeded: (reply) => sink.succeeded(withFields(reply, judged, fields)),
-        failed(error) {
-          failed(error, judged);
-          sink.failed(error);
-        },
-      });
+      nextUnary(call, new Admitted(judged, fields, failed, sink));
     };
     return handlerOf(
       (call, sink) => {
@@ -143,6 +138,35 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
       },
     );
   };
+}
+
+/** A unary call that its limits have let pass. */
+class Admitted implements UnarySink {
+  readonly #judged: Judged;
+  readonly #fields: LimitFields;
+  readonly #onFailed: (error: unknown, judged: Judged) => void;
+  readonly #sink: UnarySink;
+
+  constructor(
+    judged: Judged,
+    fields: LimitFields,
+    onFailed: (error: unknown, judged: Judged) => void,
+    sink: UnarySink,
+  ) {
+    this.#judged = judged;
+    this.#fields = fields;
+    this.#onFailed = onFailed;
+    this.#sink = sink;
+  }
+
+  succeeded(reply: UnaryReply): void {
+    this.#sink.succeeded(withFields(reply, this.#judged, this.#fields));
+  }
+
+  failed(error: unknown): void {
+    this.#onFailed(error, this.#judged);
+    this.#sink.failed(error);
+  }
 }
 
 interface Judged {

@@ -26,8 +26,7 @@ export function retryFilter(policy: RetryPolicy, throttle: RetryThrottle): Filte
   return (next) => {
     const nextUnary = unaryOf(next);
     return handlerOf(
-      (call, sink) =>
-        new Retried(nextUnary, call, new RetrySchedule(policy, throttle, call.deadline), sink).start(),
+      (call, sink) => nextUnary(call, new Retried(nextUnary, call, policy, throttle, sink)),
       (call) =>
         call.method.kind === "server_streaming"
           ? retryStream(next, call, new RetrySchedule(policy, throttle, call.deadline))
@@ -40,35 +39,46 @@ export function retryFilter(policy: RetryPolicy, throttle: RetryThrottle): Filte
 class Retried implements UnarySink {
   readonly #next: UnaryHandler;
   readonly #call: UnaryCall;
-  readonly #schedule: RetrySchedule;
+  readonly #policy: RetryPolicy;
+  readonly #throttle: RetryThrottle;
   readonly #sink: UnarySink;
+  /** Once an attempt has failed. */
+  #schedule: RetrySchedule | undefined;
 
-  constructor(next: UnaryHandler, call: UnaryCall, schedule: RetrySchedule, sink: UnarySink) {
+  constructor(
+    next: UnaryHandler,
+    call: UnaryCall,
+    policy: RetryPolicy,
+    throttle: RetryThrottle,
+    sink: UnarySink,
+  ) {
     this.#next = next;
     this.#call = call;
-    this.#schedule = schedule;
+    this.#policy = policy;
+    this.#throttle = throttle;
     this.#sink = sink;
   }
 
-  start(): void {
+  #again(): void {
     this.#next(this.#call, this);
   }
 
   succeeded(reply: UnaryReply): void {
-    this.#schedule.succeeded();
+    this.#throttle.succeeded();
     this.#sink.succeeded(reply);
   }
 
   failed(thrown: unknown): void {
     const error = RpcError.from(thrown);
-    const { signal } = this.#call;
+    const { signal, deadline } = this.#call;
+    this.#schedule ??= new RetrySchedule(this.#policy, this.#throttle, deadline);
     const wait = this.#schedule.after(error);
     if (wait === undefined || signal.aborted) this.#sink.failed(error);
-    else if (wait <= 0) this.start();
+    else if (wait <= 0) this.#again();
     else
       void pause(wait, signal).then(() => {
         if (signal.aborted) this.#sink.failed(error);
-        else this.start();
+        else this.#again();
       });
   }
 }

@@ -1,4 +1,4 @@
-import { type BytesSink, Code, Payload, RpcError } from "#rpc";
+import { type BytesSink, Code, Payload, type PayloadSource, RpcError } from "#rpc";
 import type { Exchange } from "../exchange.ts";
 import type { ServedMethod } from "../routes.ts";
 import type { Unpack } from "./compression.ts";
@@ -63,25 +63,44 @@ export function soleMessage(
 }
 
 /** The same for a body that is still to come, without a promise unless it is compressed. */
-export function takeSole(exchange: Exchange, served: ServedMethod, unpack: Unpack, sink: BytesSink): void {
-  exchange.takeBody(served.messageBytes + prefixBytes, {
-    succeeded(body) {
-      let message: Uint8Array | Promise<Uint8Array>;
-      try {
-        message = soleMessage(body, served, unpack);
-      } catch (error) {
-        sink.failed(error);
-        return;
-      }
-      if (message instanceof Uint8Array) sink.succeeded(message);
-      else
-        message.then(
-          (unpacked) => sink.succeeded(unpacked),
-          (error: unknown) => sink.failed(error),
-        );
-    },
-    failed: (error) => sink.failed(error),
-  });
+export class SoleMessage implements PayloadSource, BytesSink {
+  readonly #exchange: Exchange;
+  readonly #served: ServedMethod;
+  readonly #unpack: Unpack;
+  #sink: BytesSink | undefined;
+
+  constructor(exchange: Exchange, served: ServedMethod, unpack: Unpack) {
+    this.#exchange = exchange;
+    this.#served = served;
+    this.#unpack = unpack;
+  }
+
+  load(sink: BytesSink): void {
+    this.#sink = sink;
+    this.#exchange.takeBody(this.#served.messageBytes + prefixBytes, this);
+  }
+
+  /** The body has come. */
+  succeeded(body: Uint8Array): void {
+    const sink = this.#sink as BytesSink;
+    let message: Uint8Array | Promise<Uint8Array>;
+    try {
+      message = soleMessage(body, this.#served, this.#unpack);
+    } catch (error) {
+      sink.failed(error);
+      return;
+    }
+    if (message instanceof Uint8Array) sink.succeeded(message);
+    else
+      message.then(
+        (unpacked) => sink.succeeded(unpacked),
+        (error: unknown) => sink.failed(error),
+      );
+  }
+
+  failed(error: unknown): void {
+    this.#sink?.failed(error);
+  }
 }
 
 function cardinality(message: string): RpcError {

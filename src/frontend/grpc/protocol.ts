@@ -5,7 +5,7 @@ import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
-import { none, readMessages, takeSole } from "../framing/messages.ts";
+import { none, readMessages, SoleMessage } from "../framing/messages.ts";
 import { frameWith, type Packing, packingFor } from "../framing/packing.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
@@ -74,7 +74,7 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
       const chunks = exchange.hasBody ? exchange.body() : none();
       return { ...base, kind: "stream", requests: readMessages(chunks, served, unpack) };
     }
-    const request = Payload.awaited((sink) => takeSole(exchange, served, unpack, sink), served.input);
+    const request = Payload.awaited(new SoleMessage(exchange, served, unpack), served.input);
     return {
       kind: "unary",
       method,

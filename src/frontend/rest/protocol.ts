@@ -117,8 +117,12 @@ function headSignal({ signal }: Exchange, match: MethodMatch): CallSignal {
 
 function commonFields(head: RequestHead, match: MethodMatch, context: Context): string[] {
   const fields = ["x-request-id", context.requestId];
-  if (match.cors !== undefined) fields.push(...match.cors.fields(head));
+  addCors(fields, head, match);
   return fields;
+}
+
+function addCors(fields: string[], head: RequestHead, { cors }: MethodMatch): void {
+  if (cors !== undefined) fields.push(...cors.fields(head));
 }
 
 function writeUnary(
@@ -136,7 +140,8 @@ function writeUnary(
     return undefined;
   }
   const answer = match.shown ?? answerOf(reply.response, match);
-  const fields = ["content-type", answer.contentType, ...commonFields(exchange.head, match, context)];
+  const fields = ["content-type", answer.contentType, "x-request-id", context.requestId];
+  addCors(fields, exchange.head, match);
   if (transcoder.outputIsHttpBody) fields.push("x-content-type-options", "nosniff");
   appendMetadata(fields, reply.header);
   appendMetadata(fields, reply.trailer);

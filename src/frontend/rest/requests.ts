@@ -1,4 +1,4 @@
-import { type BytesSink, Payload } from "#rpc";
+import { type BytesSink, Payload, type PayloadSource } from "#rpc";
 import { decodedPieces, isEncoded, readDecoded, requireKnownEncoding } from "../content-encoding.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
@@ -12,45 +12,64 @@ import { pieceBytes, uploadPieces } from "./upload-pieces.ts";
 
 /** The one request message of an exchange, to be read and transcoded when somebody needs it. */
 export function singleRequest(exchange: Exchange, match: MethodMatch): Payload {
-  return Payload.awaited((sink) => takeSingle(exchange, match, sink), match.route.served.input);
+  return Payload.awaited(new SingleRequest(exchange, match), match.route.served.input);
 }
 
 /** A plain body without a promise; all others with one. */
-function takeSingle(exchange: Exchange, match: MethodMatch, sink: BytesSink): void {
-  const { transcoder } = match;
-  const { head } = exchange;
-  try {
-    if (exchange.hasBody && !match.formIsQuery && !transcoder.ignoresBody && !isEncoded(head)) {
-      checkBody(exchange, match);
-      exchange.takeBody(match.route.served.bodyBytes, {
-        succeeded(body) {
-          let wire: Uint8Array;
-          try {
-            wire = transcoder.request(
-              match.captures,
-              queryOf(head.target),
-              body,
-              field(head.fields, "content-type"),
-            );
-          } catch (error) {
-            sink.failed(error);
-            return;
-          }
-          sink.succeeded(wire);
-        },
-        failed: (error) => sink.failed(error),
-      });
+class SingleRequest implements PayloadSource, BytesSink {
+  readonly #exchange: Exchange;
+  readonly #match: MethodMatch;
+  #sink: BytesSink | undefined;
+
+  constructor(exchange: Exchange, match: MethodMatch) {
+    this.#exchange = exchange;
+    this.#match = match;
+  }
+
+  load(sink: BytesSink): void {
+    this.#sink = sink;
+    const exchange = this.#exchange;
+    const match = this.#match;
+    try {
+      if (
+        exchange.hasBody &&
+        !match.formIsQuery &&
+        !match.transcoder.ignoresBody &&
+        !isEncoded(exchange.head)
+      ) {
+        checkBody(exchange, match);
+        exchange.takeBody(match.route.served.bodyBytes, this);
+        return;
+      }
+      const wire = transcodeSingle(exchange, match);
+      if (wire instanceof Uint8Array) sink.succeeded(wire);
+      else
+        wire.then(
+          (transcoded) => sink.succeeded(transcoded),
+          (error: unknown) => sink.failed(error),
+        );
+    } catch (error) {
+      sink.failed(error);
+    }
+  }
+
+  /** The body has come. */
+  succeeded(body: Uint8Array): void {
+    const { head } = this.#exchange;
+    const { transcoder, captures } = this.#match;
+    const sink = this.#sink as BytesSink;
+    let wire: Uint8Array;
+    try {
+      wire = transcoder.request(captures, queryOf(head.target), body, field(head.fields, "content-type"));
+    } catch (error) {
+      sink.failed(error);
       return;
     }
-    const wire = transcodeSingle(exchange, match);
-    if (wire instanceof Uint8Array) sink.succeeded(wire);
-    else
-      wire.then(
-        (transcoded) => sink.succeeded(transcoded),
-        (error: unknown) => sink.failed(error),
-      );
-  } catch (error) {
-    sink.failed(error);
+    sink.succeeded(wire);
+  }
+
+  failed(error: unknown): void {
+    this.#sink?.failed(error);
   }
 }
 
