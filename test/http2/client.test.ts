@@ -32,7 +32,7 @@ test("what calls of one turn have to say leaves in one write", async () => {
   await alive(server);
   const { socket } = server.connection;
   const writes = vi.spyOn(socket, "write");
-  for (let n = 0; n < 9; n++) server.call().stream.sendLast(Buffer.alloc(100));
+  for (let n = 0; n < 9; n++) server.call().stream.sendWhole(Buffer.alloc(0), Buffer.alloc(100));
   await server.seen("the last", ({ streamId, type }) => streamId === 17 && type === DATA);
   expect(writes).toHaveBeenCalledTimes(1);
 });

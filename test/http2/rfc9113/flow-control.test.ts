@@ -42,7 +42,7 @@ async function writer(role: "server" | "client", octets: number, streams = 1, fi
     return peer;
   }
   const server = await rawServer({ first: [first] });
-  for (const _ of ids) server.call().stream.sendLast(Buffer.alloc(octets));
+  for (const _ of ids) server.call().stream.sendWhole(Buffer.alloc(0), Buffer.alloc(octets));
   return server;
 }
 

@@ -251,7 +251,7 @@ test("8.1: a server's informational responses come before the header and end not
   await using peer = await rawPeer({
     onRequest: (stream) => {
       stream.inform(103, ["link", "</a>"]);
-      stream.answer(200, [], Buffer.from("x"), ["x-t", "1"]);
+      stream.answer(200, [], Buffer.from("x"), { trailers: ["x-t", "1"] });
       stream.inform(103, []);
     },
   });
