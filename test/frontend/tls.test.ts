@@ -86,7 +86,7 @@ describe("a certificate made on the first run", () => {
 
   test("ALPN: nothing that is served is an alert (RFC 7301 3.2)", async () => {
     const ended = await shake(at, { ca: at.ca, servername: "localhost", ALPNProtocols: ["spdy/3"] });
-    expect(ended).toMatch(/NO_APPLICATION_PROTOCOL|ALERT|closed|ECONNRESET/);
+    expect(ended).toMatch(/NO_APPLICATION_PROTOCOL/);
   });
 
   test("without ALPN http/1.1 is spoken", async () => {
