@@ -59,7 +59,15 @@ describe("matching", () => {
       'GET /v1/{name=a/*/b/**} "a/1/b/2/3"',
     ],
     ["** takes none", ["GET /a/{x=**}"], "GET /a", 'GET /a/{x=**} ""'],
+    ["backtracking to the right", ["GET /a/b/{x}/z", "GET /a/{y}/c/z"], "GET /a/b/c/z", 'GET /a/b/{x}/z "c"'],
+    ["backtracking to the left", ["GET /a/b/{x}/y", "GET /a/{y}/c/z"], "GET /a/b/c/z", 'GET /a/{y}/c/z "b"'],
+    ["slashes that are encoded cut nothing", ["GET /{x}/{y}"], "GET /a%2Fb/c", 'GET /{x}/{y} "a/b" "c"'],
     ["** takes the root", ["GET /**"], "GET /", "GET /**"],
+    ["** takes one segment", ["GET /**"], "GET /a", "GET /**"],
+    ["** takes a slash at the end", ["GET /**"], "GET /a/", "GET /**"],
+    ["several segments before a verb", ["GET /{x=**}:go"], "GET /a/b/c:go", 'GET /{x=**}:go "a/b/c"'],
+    ["the case of a verb counts", ["GET /{x}:go"], "GET /a:Go", "404"],
+    ["an encoded verb", ["GET /{x}:go"], "GET /a:%67o", 'GET /{x}:go "a"'],
     ["** keeps empty parts", ["GET /a/{x=**}"], "GET /a//b//", 'GET /a/{x=**} "/b//"'],
     ["* takes no empty part", ["GET /a/*/b"], "GET /a//b", "404"],
     ["a trailing slash is another path", ["GET /a"], "GET /a/", "404"],
@@ -101,6 +109,46 @@ describe("matching", () => {
   test.each(cases)("%s", (_name, routes, request, expected) => {
     expect(match(routes, request)).toBe(expected);
     expect(match([...routes].reverse(), request)).toBe(expected);
+  });
+});
+
+test.each(["GET", "PUT", "POST", "DELETE", "PATCH", "HEAD", "OPTIONS", "REPORT"])(
+  "%s takes a verb",
+  (method) => {
+    const routes = [`${method} /a/{x}:go`, `${method} /a/{x}`];
+    expect(match(routes, `${method} /a/b:go`)).toBe(`${routes[0]} "b"`);
+    expect(match(routes, `${method} /a/b`)).toBe(`${routes[1]} "b"`);
+  },
+);
+
+// Each takes the paths of all that come after it in its list, and none comes before it.
+describe("what is more specific comes first, whatever the order of loading", () => {
+  const orders: readonly (readonly [path: string, ...templates: string[]])[] = [
+    [
+      "/a/b/c",
+      "/a/b/c",
+      "/a/b/*",
+      "/a/b/**",
+      "/a/*/c",
+      "/a/*/*",
+      "/a/**",
+      "/*/b/c",
+      "/*/*/*",
+      "/*/**",
+      "/**",
+    ],
+    ["/a/b", "/a/b", "/a/{x=b/**}", "/a/*", "/*/b", "/{x=*/*}", "/{x=*}/**", "/{x=**}"],
+    ["/v1/x:go", "/v1/x:go", "/v1/*:go", "/v1/**:go", "/*/x:go", "/**:go", "/v1/*", "/v1/**", "/**"],
+    ["/a/b/z", "/a/b/z", "/a/*/z", "/a/**/b/z", "/a/**/z", "/a/**", "/**/a/b/z", "/**/b/z", "/**/z", "/**"],
+    ["/a", "/a", "/a/**", "/*", "/*/**", "/**"],
+  ];
+  test.each(orders)("%s", (path, ...templates) => {
+    for (let first = 0; first < templates.length; first++) {
+      const left = templates.slice(first).map((template) => `GET ${template}`);
+      for (const routes of [left, left.toReversed(), [...left.slice(1), left[0] ?? ""]]) {
+        expect(match(routes, `GET ${path}`).split(" ").slice(0, 2).join(" ")).toBe(left[0]);
+      }
+    }
   });
 });
 
@@ -170,6 +218,8 @@ describe("percent-decoding", () => {
   test("a literal matches in whichever way it is escaped", () => {
     expect(match(["GET /a%2cb~"], "GET /a%2Cb%7E")).toBe("GET /a%2cb~");
     expect(match(["GET /a"], "GET /%61")).toBe("GET /a");
+    expect(match(["GET /a%20b"], "GET /a%20b")).toBe("GET /a%20b");
+    expect(match(["GET /a"], "GET /a%2F")).toBe("404");
   });
 });
 

@@ -23,6 +23,7 @@ import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "google/protobuf/wrappers.proto";
+import "old.proto";
 
 service T {
   rpc Query(Req) returns (Req) { option (google.api.http) = { get: "/q" }; }
@@ -34,10 +35,17 @@ service T {
   rpc Map(Req) returns (Req) { option (google.api.http) = { post: "/m" body: "labels" response_body: "labels" }; }
   rpc Scalar(Req) returns (Req) { option (google.api.http) = { post: "/s" body: "s" response_body: "s" }; }
   rpc Patch(Update) returns (Req) { option (google.api.http) = { patch: "/u/{item.s}" body: "item" }; }
+  rpc Alias(Req) returns (Req) { option (google.api.http) = { get: "/a/{snake_case}" }; }
+  rpc Left(Req) returns (Req) { option (google.api.http) = { get: "/f/{left}" }; }
+  rpc Text(Req) returns (Req) { option (google.api.http) = { get: "/t/{opt_text=**}" }; }
+  rpc Number(Req) returns (Req) { option (google.api.http) = { post: "/n/{n}" body: "*" }; }
+  rpc Numbers(Req) returns (Req) { option (google.api.http) = { post: "/ns/{numbers}" body: "*" }; }
+  rpc Child(Req) returns (Req) { option (google.api.http) = { post: "/ch" body: "child" }; }
+  rpc Ancient(Old) returns (Old) { option (google.api.http) = { get: "/o" }; }
   rpc Raw(Upload) returns (google.api.HttpBody) { option (google.api.http) = { post: "/r/{name}" body: "content" }; }
 }
 
-enum Kind { KIND_UNSPECIFIED = 0; ONE = 1; }
+enum Kind { option allow_alias = true; KIND_UNSPECIFIED = 0; ONE = 1; UNO = 1; }
 
 message Req {
   string s = 1;
@@ -67,16 +75,30 @@ message Req {
   repeated Req children = 27;
   string snake_case = 28;
   repeated int64 numbers = 29;
+  optional string opt_text = 30;
+  map<string, Req> kin = 31;
+  string first = 32 [json_name = "second_one"];
+  string second_one = 33 [json_name = "third"];
 }
 message Update { Req item = 1; google.protobuf.FieldMask update_mask = 2; }
 message Upload { string name = 1; google.api.HttpBody content = 2; }
+`;
+
+const old = `syntax = "proto2";
+package t;
+enum Color { RED = 1; GREEN = 2; }
+message Old {
+  optional Color color = 1;
+  optional group Box = 2 { optional string label = 1; }
+  optional int32 size = 3 [default = 7];
+}
 `;
 
 let schema: Schema;
 let codecs: Codecs;
 
 beforeAll(async () => {
-  await using folder = await tempFolder({ "t.proto": proto });
+  await using folder = await tempFolder({ "t.proto": proto, "old.proto": old });
   const loaded = await loadSchema([{ kind: "proto", dir: folder.dir }], undefined);
   if (loaded.schema === undefined) throw new Error(JSON.stringify(loaded.problems));
   schema = loaded.schema;
@@ -85,7 +107,10 @@ beforeAll(async () => {
 
 function transcoder(name: string, options: Partial<TranscodeOptions> = {}): Transcoder {
   const method = schema.methods.get(`t.T/${name}`);
-  const { rules, problems } = method === undefined ? { rules: [], problems: [] } : httpRules(method);
+  const { rules, problems } =
+    method === undefined
+      ? { rules: [], problems: [] }
+      : httpRules(method, { repeatedInPath: options.repeatedSeparator !== undefined });
   const [rule] = rules;
   if (rule === undefined) throw new Error(`no rule: ${JSON.stringify(problems)}`);
   return compileTranscoder(rule, codecs, { ...strictTranscoding, ...options });
@@ -129,6 +154,8 @@ describe("query parameters", () => {
     ["s=&&i=1", { i: 1 }],
     ["i=-2147483648", { i: -2147483648 }],
     ["i=2147483648", ["i"]],
+    ["i=%201", ["i"]],
+    ["i=1e2", ["i"]],
     ["i=1.0", ["i"]],
     ["i=0x10", ["i"]],
     ["i=+1", ["i"]],
@@ -140,11 +167,15 @@ describe("query parameters", () => {
     ["u=-1", ["u"]],
     ["b=true", { b: true }],
     ["b=1", ["b"]],
+    ["b=TRUE", ["b"]],
+    ["b=t", ["b"]],
     ["b", ["b"]],
     ["d=1e3", { d: 1000 }],
     ["d=NaN", { d: "NaN" }],
     ["d=-Infinity", { d: "-Infinity" }],
     ["d=inf", ["d"]],
+    ["d=infinity", ["d"]],
+    ["d=", ["d"]],
     ["f=1e39", ["f"]],
     ["f=0.1", { f: 0.1 }],
     ["bytes=AQI=", { bytes: "AQI=" }],
@@ -153,12 +184,17 @@ describe("query parameters", () => {
     ["bytes=%21", ["bytes"]],
     ["kind=ONE", { kind: "ONE" }],
     ["kind=1", { kind: "ONE" }],
+    ["kind=UNO", { kind: "ONE" }],
+    ["kind=null", ["kind"]],
     ["kind=7", { kind: 7 }],
     ["kind=one", ["kind"]],
     ["list=a&list=b,c", { list: ["a", "b,c"] }],
     ["numbers=1&numbers=2", { numbers: ["1", "2"] }],
     ["i=1&i=2", ["i"]],
     ["labels[a]=1&labels[__proto__]=2", JSON.parse('{"labels":{"a":"1","__proto__":"2"}}')],
+    ["labels%5Ba%5D=1&labels[b]=2", { labels: { a: "1", b: "2" } }],
+    ["kin[a]=x", ["kin[a]"]],
+    ["kin[a].s=x", ["kin[a].s"]],
     ["flags[3]=true", { flags: { 3: true } }],
     ["flags[x]=true", ["flags[x]"]],
     ["labels=1", ["labels"]],
@@ -170,11 +206,19 @@ describe("query parameters", () => {
     ["children=x", ["children"]],
     ["children.s=x", ["children.s"]],
     ["child..s=x", ["child..s"]],
+    [".s=x", [".s"]],
+    ["s.=x", ["s."]],
+    ["child.=x", ["child."]],
     ["opt=0", { opt: 0 }],
+    ["optText=", { optText: "" }],
+    ["optText", { optText: "" }],
     ["left=a&right=b", ["right"]],
     ["left=a&both.s=b", ["both.s"]],
     ["at=2024-01-02T03:04:05.123456789%2B01:00", { at: "2024-01-02T02:04:05.123456789Z" }],
     ["at=2024-01-02", ["at"]],
+    ["at=0000-01-01T00:00:00Z", ["at"]],
+    ["at=0001-01-01T00:00:00Z", { at: "0001-01-01T00:00:00Z" }],
+    ["at=9999-12-31T23:59:59.999999999Z", { at: "9999-12-31T23:59:59.999999999Z" }],
     ["for=3.5s", { for: "3.500s" }],
     ["for=1m", ["for"]],
     ["mask=fooBar,child.snakeCase", { mask: "fooBar,child.snakeCase" }],
@@ -190,6 +234,9 @@ describe("query parameters", () => {
     ["snakeCase=a", { snakeCase: "a" }],
     ["snake_case=a", { snakeCase: "a" }],
     ["snake_case=a&snakeCase=a", ["snakeCase"]],
+    ["second_one=a", { second_one: "a" }],
+    ["third=a", { third: "a" }],
+    ["first=a", { second_one: "a" }],
     ["nope=1&constructor=2&__proto__=3", ["nope", "constructor", "__proto__"]],
     ["s=%zz", ["s"]],
     ["s=%ff", ["s"]],
@@ -205,7 +252,19 @@ describe("query parameters", () => {
 
   test("too many, and too deep", () => {
     expect(request("Query", [], Array.from({ length: 1001 }, () => "list=a").join("&"))).toEqual([""]);
-    expect(request("Query", [], `${"child.".repeat(40)}s=a`)).toHaveLength(1);
+    expect(request("Query", [], `${"child.".repeat(32)}s=a`)).toHaveLength(1);
+    expect(request("Query", [], `${"child.".repeat(31)}s=a`)).toHaveProperty("child");
+  });
+
+  test.each([
+    ["color=GREEN", { color: "GREEN" }],
+    ["color=2", { color: "GREEN" }],
+    ["color=7", ["color"]],
+    ["size=0", { size: 0 }],
+    ["box.label=a", { box: { label: "a" } }],
+    ["box=a", ["box"]],
+  ])("of proto2: %s", (query, expected) => {
+    expect(request("Ancient", [], query)).toEqual(expected);
   });
 });
 
@@ -224,6 +283,37 @@ describe("path, query and body are disjoint", () => {
       { child: { s: "a/1", n: "7", i: 2 } },
     ],
     ["a nested path of the wrong type", "Deep", ["a/1", "x"], "", undefined, ["child.n"]],
+    ["an empty path value of a field with presence", "Text", [""], "", undefined, { optText: "" }],
+    ["a parameter by the path's other name", "Alias", ["a"], "snakeCase=b", undefined, ["snakeCase"]],
+    ["a parameter by the path's own name", "Alias", ["a"], "snake_case=b", undefined, ["snake_case"]],
+    ["a parameter of the same oneof as the path", "Left", ["a"], "right=b", undefined, ["right"]],
+    ["a parameter within it", "Left", ["a"], "both.s=b", undefined, ["both.s"]],
+    ["a nested parameter that the path has", "Deep", ["a/1", "7"], "child.s=b", undefined, ["child.s"]],
+    ["a path of the wrong type, without a body", "Number", ["x"], "", undefined, ["n"]],
+    ["64 bits in path and body", "Number", ["4294967297"], "", '{"n":"4294967297"}', { n: "4294967297" }],
+    ["64 bits that differ in their high half", "Number", ["4294967297"], "", '{"n":"1"}', ["n"]],
+    [
+      "an unknown type in the body",
+      "Whole",
+      ["a"],
+      "",
+      '{"any":{"@type":"type.googleapis.com/x.Y"}}',
+      ["any.@type"],
+    ],
+    [
+      "a field twice, by its two names",
+      "Whole",
+      ["a"],
+      "",
+      '{"snakeCase":"a","snake_case":"a"}',
+      ["snake_case"],
+    ],
+    ["a field that there is not", "Whole", ["a"], "", '{"nope":1}', ["nope"]],
+    ["no body for a field", "Child", [], "", undefined, {}],
+    ["blanks for a field's body", "Child", [], "i=1", " ", { i: 1 }],
+    ["null for a field's body", "Child", [], "", "null", {}],
+    ["an empty body of a field", "Child", [], "", "{}", { child: {} }],
+    ["a body with a mark of the order of bytes", "Whole", ["a"], "", '\ufeff{"i":1}', { s: "a", i: 1 }],
     ["the body beside the path", "Whole", ["a"], "", '{"i":1}', { s: "a", i: 1 }],
     ["the body agrees with the path", "Whole", ["a"], "", '{"s":"a"}', { s: "a" }],
     ["the body differs from the path", "Whole", ["a"], "", '{"s":"b"}', ["s"]],
@@ -260,6 +350,12 @@ describe("path, query and body are disjoint", () => {
   test.each(cases)("%s", (_name, method, captures, query, body, expected) => {
     expect(request(method, captures, query, body)).toEqual(expected);
   });
+});
+
+test("values of a repeated field in the path and in the body are a conflict", () => {
+  const options = { repeatedSeparator: "," };
+  expect(request("Numbers", ["1,2"], "", "{}", options)).toEqual({ numbers: ["1", "2"] });
+  expect(request("Numbers", ["1,2"], "", '{"numbers":["3"]}', options)).toEqual(["numbers"]);
 });
 
 describe("PATCH fills an empty mask", () => {
