@@ -361,6 +361,13 @@ describe("http/1.1 byte for byte", () => {
     expect(text.indexOf('"one"')).toBeLessThan(text.indexOf('"three"'));
   });
 
+  test("OPTIONS of the server as a whole, which no other method asks about", async () => {
+    const options = await raw(`OPTIONS * HTTP/1.1\r\n${close}\r\n`);
+    expect(options).toMatch(/^HTTP\/1\.1 204 /);
+    expect(options).toMatch(/\r\nallow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n/i);
+    expect(await raw(`GET * HTTP/1.1\r\n${close}\r\n`)).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
   test("several content-types are refused", async () => {
     const text = await raw(
       `POST /v1/get HTTP/1.1\r\n${close}content-type: application/json\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\n{}`,

@@ -13,6 +13,7 @@ import "google/api/annotations.proto";
 import "google/api/httpbody.proto";
 service T {
   rpc Many(Text) returns (stream Text) { option (google.api.http) = { get: "/v1/many/{text}" }; }
+  rpc Part(Text) returns (stream Text) { option (google.api.http) = { get: "/v1/part/{text}" response_body: "text" }; }
   rpc Held(Text) returns (stream Text) { option (google.api.http) = { get: "/v1/held/{text}" }; }
   rpc Bytes(Text) returns (stream google.api.HttpBody) { option (google.api.http) = { get: "/v1/bytes/{text}" }; }
 }
@@ -35,7 +36,7 @@ const handler = serverStream((incoming) => {
 });
 
 beforeAll(async () => {
-  server = await startRawServer("t.v1.T", { Many: handler, Held: handler, Bytes: handler });
+  server = await startRawServer("t.v1.T", { Many: handler, Part: handler, Held: handler, Bytes: handler });
   at = await testGateway(
     { "t.proto": proto },
     {
@@ -46,6 +47,7 @@ beforeAll(async () => {
         { match: "t.v1.T/Held", public: true, streams: { holdHead: "10s", retry: "off", heartbeat: "off" } },
         { match: "t.v1.T/Many", public: true, streams: { eventId: "position" } },
         { match: "t.v1.T/Bytes", public: true },
+        { match: "t.v1.T/Part", public: true },
       ],
     },
   );
@@ -162,6 +164,19 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
     call?.end();
     await live.done;
     expect(live.text()).toBe('{"text":"x"}\n');
+  });
+
+  test.each([
+    ["application/json", '["x",""]'],
+    ["application/x-ndjson", '"x"\n""\n'],
+  ])("one field of each message as %s", async (accept, whole) => {
+    const live = ask({ path: "/v1/part/a", headers: { accept } });
+    const stream = await upstream();
+    stream.write(text("x", 1));
+    stream.write(Buffer.of(0x10, 1));
+    stream.end();
+    await live.done;
+    expect(live.text()).toBe(whole);
   });
 
   test("HEAD of a stream that goes on for ever ends, there and here", async () => {

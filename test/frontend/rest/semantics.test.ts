@@ -153,6 +153,8 @@ describe("what is asked and what is sent", () => {
     ["application/x-protobuf", 200, "application/x-protobuf"],
     ["application/protobuf;q=0.9, application/json;q=0.8", 200, "application/protobuf"],
     ["text/html, */*;q=0.1", 200, "application/json"],
+    ["text/event-stream", 406, "application/json"],
+    ["text/event-stream, */*;q=0.1", 200, "application/json"],
   ])("accept: %s is %i", async (accept, status, type) => {
     const answer = await get({ accept });
     expect([answer.status, answer.headers["content-type"]]).toEqual([status, type]);
@@ -331,6 +333,15 @@ describe("errors of an upstream", () => {
         fieldViolations: [{ field: "a", description: "b" }],
       },
       { "@type": "type.googleapis.com/nobody.Knows", value: "AQI=" },
+    ]);
+  });
+
+  test("the status counts where its details say otherwise", async () => {
+    failure = { code: 5, details: "gone", metadata: withDetails(status()) };
+    const answer = await get({}, "/v1/fail/a");
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([
+      404,
+      { code: 5, message: "gone", details: [] },
     ]);
   });
 
