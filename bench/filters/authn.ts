@@ -10,11 +10,14 @@ import {
   IdentityHeaders,
   KeyRing,
   KeySource,
+  Login,
+  type LoginOptions,
+  RefreshLedger,
   TokenCache,
   UserList,
 } from "#filter/authn";
 import { Health } from "#gen/grpc/health/v1/health_pb";
-import type { Handler } from "#rpc";
+import { type Handler, Metadata } from "#rpc";
 import type { Method } from "#schema";
 import { createLogger } from "#telemetry";
 import { answering, type Case, callOf, costsOf } from "./measure.ts";
@@ -95,6 +98,27 @@ const list = new UserList(
   logger,
 );
 
+const loginOptions: LoginOptions = {
+  name: "shop",
+  issuer: "http://127.0.0.1:9",
+  client: { id: "shop", secret: undefined, method: "none" },
+  origin: "https://shop.test",
+  path: "/.dragoman",
+  scopes: ["openid"],
+  parameters: {},
+  secrets: [{ reveal: () => "a secret of the bench, long enough for it" }],
+  maxAgeMs: 43_200_000,
+  idleMs: 3_600_000,
+  graceMs: 300_000,
+  claims: undefined,
+  userinfo: false,
+  keepsAccessToken: false,
+  afterLogout: "/",
+  algorithms: ["ES256"],
+  skewMs: 30_000,
+  timeoutMs: 5000,
+};
+
 const none: AuthnOptions = {
   issuers: [],
   introspectors: [],
@@ -164,6 +188,22 @@ remembered["a password, remembered"] = showing(authenticated({ userLists: [list]
   ["authorization", basic],
 ]);
 
+const login = new Login(loginOptions, new RefreshLedger(), logger);
+const grant = {
+  claims: { sub: "ann", email: "ann@shop.test", groups: ["staff", "orders"] },
+  scopes: ["openid", "orders.read"],
+  accessToken: "a".repeat(800),
+  expiresInMs: 600_000,
+  refreshToken: "r".repeat(200),
+};
+const sessions = Array.from({ length: 20_000 }, () => [
+  "cookie",
+  (login.sessions.begin(new Metadata(), grant) ?? []).map((field) => field.split(";")[0]).join("; "),
+]);
+const bySession = authenticated({ logins: [login] });
+remembered["a session, one cookie again and again"] = showing(bySession, sessions.slice(0, 1));
+unknown["a session never seen"] = showing(bySession, sessions);
+
 console.log("| what | ns a call |\n| --- | --- |");
 for (const [cases, options] of [
   [remembered, { rounds: 100, perRound: 2000 }],
@@ -172,6 +212,7 @@ for (const [cases, options] of [
   for (const [name, ns] of await costsOf(cases, options)) console.log(`| ${name} | ${Math.round(ns)} |`);
 }
 
+await login.close();
 ring.close();
 list.close();
 await keys.close();

@@ -33,7 +33,12 @@ export function checkBootstrap(
 export function checkReferences(config: Config): CheckProblem[] {
   const problems: CheckProblem[] = [];
   const closed = config.providers.length > 0;
-  problems.push(...sameNames(config), ...unaskedCertificates(config), ...samePaths(config));
+  problems.push(
+    ...sameNames(config),
+    ...unaskedCertificates(config),
+    ...samePaths(config),
+    ...loginLimits(config),
+  );
   for (const key of ["https", "http"] as const) {
     if (config.listen[key].proxyProtocol && config.listen.trustProxies.length === 0) {
       const message = "nobody's header of the PROXY protocol is believed: name the proxies in trustProxies";
@@ -147,6 +152,20 @@ function samePaths({ login }: Config): CheckProblem[] {
     taken.set(path, other ?? name);
   }
   return problems;
+}
+
+/** Nobody is known yet who logs in, so that only what is counted in another way can be limited. */
+function loginLimits({ login, limits }: Config): CheckProblem[] {
+  return [...login].flatMap(([name, { limit }]) =>
+    limit.flatMap((each, position) => {
+      const path = ["auth", "login", name, "limit", position];
+      const named = limits.get(each);
+      if (named === undefined) return [{ message: `no limit is named ${each}`, path }];
+      return named.onMissing === "deny" && named.key.some(namesCaller)
+        ? [{ message: `${each} counts by caller, and nobody is known who logs in: count by peer.ip`, path }]
+        : [];
+    }),
+  );
 }
 
 /** Nobody shows a certificate who is not asked for it. */

@@ -125,6 +125,7 @@ export const loginSchema = z
       .describe("Of the signatures of ID tokens."),
     skew: duration.prefault("30s").describe("How far clocks may differ."),
     timeout: duration.prefault("5s").describe("How long an answer of the provider may take."),
+    limit: z.array(z.string()).default([]).describe("The limits that hold for login, callback and logout."),
     forward: claimHeaders,
   })
   .describe("Login of people in browsers (OpenID Connect).");
@@ -157,6 +158,8 @@ export interface LoginConfig {
   readonly algorithms: readonly string[];
   readonly skewMs: number;
   readonly timeoutMs: number;
+  /** Names of limits, for login, callback and logout. */
+  readonly limit: readonly string[];
   readonly forward: Readonly<Record<string, string>>;
 }
 

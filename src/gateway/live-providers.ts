@@ -73,7 +73,7 @@ export class LiveProviders {
     );
     keep(
       this.#logins,
-      [...config.login].map(([name, { forward: _forward, ...options }]) => {
+      [...config.login].map(([name, { forward: _forward, limit: _limit, ...options }]) => {
         const { client, secrets } = options;
         const secret = [client.secret, ...secrets].map((each) => hash("sha256", each?.reveal() ?? ""));
         return [name, { ...options, name, secret }] as const;

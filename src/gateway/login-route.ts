@@ -1,4 +1,5 @@
 import { deadlineFilter } from "#filter/deadline";
+import { rateLimitFilter } from "#filter/rate-limit";
 import { answeringHandler, type Cors, type PassThroughRoute } from "#frontend";
 import { compose, type Handler } from "#rpc";
 import { observers } from "./pipeline.ts";
@@ -17,9 +18,15 @@ export function loginRoute(
   let handler: Handler | undefined;
   const makeHandler = (): Handler => {
     const { endpoints } = live.providers.login(name);
+    const { defaults, login } = plan.config;
+    const policies = [...new Set(login.get(name)?.limit)].flatMap((each) => plan.limits.get(each) ?? []);
+    const { meter } = observing;
     const filters = [
       ...observers(method, observing),
-      deadlineFilter({ maxMs: plan.config.defaults.timeout, wheel: live.deadlines }),
+      deadlineFilter({ maxMs: defaults.timeout, wheel: live.deadlines }),
+      ...(policies.length === 0
+        ? []
+        : [rateLimitFilter({ policies, fields: defaults.limitFields, store: live.limits, meter })]),
     ];
     return compose(
       filters,

@@ -21,7 +21,8 @@ export interface RouteView {
 /** Every route of a plan, in the order of their paths. */
 export function routeViews(plan: Plan): RouteView[] {
   const views = plan.entries.map(({ httpMethod, template, target }): RouteView => {
-    if (target.kind === "endpoint") return endpointView(httpMethod, template.text, target.planned);
+    if (target.kind === "endpoint")
+      return endpointView(httpMethod, template.text, target.planned, plan.config);
     const { planned } = target;
     const route = planned.route;
     return {
@@ -38,7 +39,12 @@ export function routeViews(plan: Plan): RouteView[] {
   return views.sort((a, b) => compare(a.path, b.path) || compare(a.httpMethod, b.httpMethod));
 }
 
-function endpointView(httpMethod: string, path: string, { login }: PlannedEndpoint): RouteView {
+function endpointView(
+  httpMethod: string,
+  path: string,
+  { login }: PlannedEndpoint,
+  config: Config,
+): RouteView {
   return {
     httpMethod,
     path,
@@ -46,8 +52,8 @@ function endpointView(httpMethod: string, path: string, { login }: PlannedEndpoi
     kind: "login",
     upstream: login,
     access: "public",
-    limits: [],
-    timeoutMs: undefined,
+    limits: config.login.get(login)?.limit ?? [],
+    timeoutMs: config.defaults.timeout,
   };
 }
 

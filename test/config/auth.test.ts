@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { parseConfig } from "#config";
 
@@ -140,6 +141,7 @@ test.each([
   ["endpoints under no path", login({ path: "//evil.test" }), /expected a path/],
   ["a way out to another site", login({ afterLogout: "//evil.test" }), /expected a path/],
   ["a parameter that is the gateway's", login({ parameters: { state: "x" } }), /says this itself/],
+  ["a limit that nobody has set", login({ limit: ["few"] }), /no limit is named few/],
   ["a session without time", login({ session: { maxAge: "1s" } }), /1m at least/],
   [
     "two logins under one path",
@@ -172,4 +174,20 @@ test("openid is always asked for, and a client with a secret shows it by basic",
     graceMs: 300_000,
   });
   expect(JSON.stringify(config?.login.get("shop"))).not.toContain("aaaa");
+});
+
+test("a limit by caller is none for those who log in", () => {
+  const { problems } = parseConfig(
+    `{ version: 1, schema: [{ proto: p }], upstreams: { a: "grpc://a:1" }, auth: ${login({ limit: ["own"] })}, limits: { own: { key: caller.sub, rate: 1/s } }, routes: [{ match: "*", auth: {} }] }`,
+    { file: "/g.yaml", env: {} },
+  );
+  expect(problems).toMatchObject([{ message: expect.stringMatching(/own counts by caller/) }]);
+});
+
+test("what the documentation of logins has one copy is a configuration", () => {
+  const text = readFileSync(new URL("../../docs/login.md", import.meta.url), "utf8");
+  const [, yaml = ""] = /```yaml\n([^`]+)```/.exec(text) ?? [];
+  const rest = `version: 1\nschema: [{ proto: p }]\nupstreams: { web: "http://web:80", orders: "grpc://orders:1" }\n`;
+  const env = { SHOP_CLIENT_SECRET: "s", SHOP_COOKIE_SECRET: "x".repeat(44) };
+  expect(parseConfig(rest + yaml, { file: "/g.yaml", env }).problems).toEqual([]);
 });

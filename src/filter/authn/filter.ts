@@ -169,7 +169,13 @@ export function authnFilter(options: AuthnOptions): Filter {
     const isSafe = safeMethods.has(context.httpMethod) && context.protocol !== "websocket";
     if (!isSafe && !isSameSite({ header, allowsOrigin }, origin)) throw crossSite();
     const { principal, accessToken, cookies } = outcome;
-    return { principal, accessToken, fields: cookies.flatMap((cookie) => ["set-cookie", cookie]) };
+    const fields = cookies.flatMap((cookie) => ["set-cookie", cookie]);
+    // What sets a session is for nobody else, whatever a cache on the way makes of the rest.
+    return {
+      principal,
+      accessToken,
+      fields: fields.length === 0 ? fields : [...fields, "cache-control", "private"],
+    };
   };
   const identify = (call: Call): Identity | Promise<Identity> => {
     const alone = taken.bearer ? soleAuthorization(call.header, headers) : undefined;

@@ -213,6 +213,26 @@ describe("without any call", () => {
     await vi.waitFor(() => expect(server.requests).toBe(2), 10_000);
   });
 
+  test("not all gateways ask at the same moment: who would, asks at another time than the others", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const many = Array.from({ length: 40 }, () => authenticator(server.url, { now: () => 0 }));
+    /** Waits for fetches that are under way, and begins none. */
+    const settled = async (): Promise<void> => {
+      let done = false;
+      void Promise.all(many.map(({ keys }) => keys.find("nobody's", "ES256"))).then(() => {
+        done = true;
+      });
+      await vi.waitFor(() => expect(done).toBe(true), 10_000);
+    };
+    await settled();
+    expect(server.requests).toBe(40);
+    vi.advanceTimersByTime(450_000);
+    await settled();
+    expect(server.requests).toBeGreaterThan(40);
+    expect(server.requests).toBeLessThan(80);
+    for (const at of many) await at[Symbol.asyncDispose]();
+  });
+
   test("a provider that was down at the start is asked again", async () => {
     server.answer((response) => response.writeHead(503).end());
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });

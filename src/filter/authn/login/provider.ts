@@ -41,7 +41,7 @@ export interface Grant {
 /** How long what the provider says of itself is believed, and how long it is left alone when it could not be asked. */
 const metadataMs = 3_600_000;
 const restMs = 5_000;
-/** Grants that are asked for at once; more are told to come again. */
+/** Questions of one kind that are asked at once; more are told to come again. */
 const maxAsking = 100;
 
 /** An OpenID provider: everything that the gateway ever asks one. All of it rejects with a ProviderError. */
@@ -50,7 +50,8 @@ export class Provider {
   readonly #keys: KeySource;
   readonly #redirectUri: string;
   #metadata: { readonly configuration: Promise<Configuration>; readonly until: number } | undefined;
-  #asking = 0;
+  /** Apart, so that strangers who pretend to log in do not keep those who have from going on. */
+  readonly #asking = { grant: 0, refresh: 0, revoke: 0 };
 
   constructor(options: LoginOptions, logger: Logger) {
     const { name, issuer, client, algorithms, skewMs } = options;
@@ -85,7 +86,7 @@ export class Provider {
 
   /** What the answer that a browser brought stands for. @param query of the request that brought it */
   grant(query: string, { state, nonce, verifier }: Attempt): Promise<Grant> {
-    return this.#ask(async (configuration) => {
+    return this.#ask("grant", async (configuration) => {
       const tokens = await authorizationCodeGrant(configuration, new URL(`${this.#redirectUri}?${query}`), {
         expectedState: state,
         expectedNonce: nonce,
@@ -98,7 +99,7 @@ export class Provider {
 
   /** What a refresh token stands for now. @param subject whose it is: it must not become another's */
   refresh(refreshToken: string, subject: string): Promise<Grant> {
-    return this.#ask(async (configuration) => {
+    return this.#ask("refresh", async (configuration) => {
       const tokens = await refreshTokenGrant(configuration, refreshToken).catch((error: unknown) => {
         throw isMalformed(error) ? new ProviderError("unavailable", providerError(error).message) : error;
       });
@@ -112,7 +113,7 @@ export class Provider {
 
   /** Withdraws a refresh token, where the provider takes that (RFC 7009). */
   async revoke(refreshToken: string): Promise<void> {
-    await this.#ask(async (configuration) => {
+    await this.#ask("revoke", async (configuration) => {
       if (configuration.serverMetadata().revocation_endpoint === undefined) return;
       await tokenRevocation(configuration, refreshToken, { token_type_hint: "refresh_token" });
     });
@@ -134,15 +135,19 @@ export class Provider {
     await this.#keys.close();
   }
 
-  async #ask<T>(ask: (configuration: Configuration) => Promise<T>): Promise<T> {
-    if (this.#asking >= maxAsking) throw new ProviderError("unavailable", `${maxAsking} wait for it already`);
-    this.#asking++;
+  async #ask<T>(
+    kind: "grant" | "refresh" | "revoke",
+    ask: (configuration: Configuration) => Promise<T>,
+  ): Promise<T> {
+    if (this.#asking[kind] >= maxAsking)
+      throw new ProviderError("unavailable", `${maxAsking} wait for it already`);
+    this.#asking[kind]++;
     try {
       return await ask(await this.#configuration());
     } catch (error) {
       throw providerError(error);
     } finally {
-      this.#asking--;
+      this.#asking[kind]--;
     }
   }
 

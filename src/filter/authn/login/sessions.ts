@@ -25,9 +25,15 @@ export type SessionOutcome =
   /** Whether it goes on cannot be told: the provider does not answer. */
   | { readonly kind: "unavailable" };
 
+/** What is remembered of a session that was opened: nothing that lets anybody in elsewhere, but for a token that is kept. */
 interface Opened {
-  readonly session: Session;
   readonly principal: Principal;
+  readonly accessToken: string | undefined;
+  /** When it is over, whatever the provider says. */
+  readonly endsAt: number;
+  readonly sealedAt: number;
+  /** When the provider is to be asked; undefined for never. */
+  readonly refreshAt: number | undefined;
 }
 
 /** The least and the most that a session goes on without asking the provider, where it can be asked. */
@@ -96,24 +102,22 @@ export class Sessions {
     if (sealed === undefined) return undefined;
     const opened = this.#open(sealed);
     if (opened === undefined) return undefined;
-    const { session, principal } = opened;
+    const { principal, endsAt, sealedAt, refreshAt } = opened;
     const now = this.#now();
-    const { idleMs } = this.options;
-    if (sessionEnd(session, this.options) <= now) return { kind: "over" };
-    const { refresh } = session;
-    if (refresh !== undefined && refresh.at <= now) {
-      if (renews) return this.#refresh(header, session, refresh.token);
+    if (endsAt <= now) return { kind: "over" };
+    if (refreshAt !== undefined && refreshAt <= now) {
+      if (renews) return this.#refresh(header, sealed, opened);
       return (principal.expiresAt ?? 0) > now ? known(opened, []) : { kind: "over" };
     }
     // With a refresh token a session is renewed by nothing else, so that no older one can take the place of a newer one.
-    const isUsed = refresh === undefined && now - session.sealedAt > idleMs / 4;
-    return known(opened, isUsed && renews ? this.#renewed(header, { ...session, sealedAt: now }) : []);
+    const isUsed = refreshAt === undefined && now - sealedAt > this.options.idleMs / 4;
+    return known(opened, isUsed && renews ? this.#renewed(header, sealed, now) : []);
   }
 
   /** The session of a request as it is, whether or not it is over. */
   peek(header: Metadata): Session | undefined {
     const sealed = readSessionCookies(header, this.cookie);
-    return sealed === undefined ? undefined : this.#open(sealed)?.session;
+    return sealed === undefined ? undefined : this.#unseal(sealed);
   }
 
   /** The fields that begin a session. Undefined where it is too large for a browser to keep. */
@@ -131,7 +135,7 @@ export class Sessions {
       refresh: undefined,
       accessToken: undefined,
     });
-    return this.#cookies(header, this.#sealer.seal(sessionText(session)), session);
+    return this.#sealed(header, session);
   }
 
   /** The fields that end it, as far as this browser is concerned. */
@@ -142,27 +146,37 @@ export class Sessions {
   #open(sealed: string): Opened | undefined {
     const remembered = this.#opened.get(sealed, () => true);
     if (remembered !== undefined) return remembered;
-    const text = this.#sealer.open(sealed);
-    const session = text === undefined ? undefined : parseSession(text);
+    const session = this.#unseal(sealed);
     if (session === undefined) return undefined;
-    const opened = { session, principal: principalOf(session, this.options) };
+    const opened = {
+      principal: principalOf(session, this.options),
+      accessToken: session.accessToken,
+      endsAt: sessionEnd(session, this.options),
+      sealedAt: session.sealedAt,
+      refreshAt: session.refresh?.at,
+    };
     this.#opened.set(sealed, opened);
     return opened;
   }
 
-  async #refresh(header: Metadata, session: Session, token: string): Promise<SessionOutcome> {
+  #unseal(sealed: string): Session | undefined {
+    const text = this.#sealer.open(sealed);
+    return text === undefined ? undefined : parseSession(text);
+  }
+
+  async #refresh(header: Metadata, sealed: string, before: Opened): Promise<SessionOutcome> {
+    const session = this.#unseal(sealed);
+    const token = session?.refresh?.token;
+    if (session === undefined || token === undefined) return { kind: "over" };
     const key = hash("sha256", `${this.cookie}\n${token}`, "base64url");
     const outcome = await this.#refreshes.once(key, () => this.#ask(session, token));
     if (outcome.kind === "refused") return { kind: "over" };
     if (outcome.kind === "renewed") {
       const opened = this.#open(outcome.sealed);
       if (opened !== undefined)
-        return known(opened, this.#cookies(header, outcome.sealed, opened.session) ?? []);
+        return known(opened, this.#cookies(header, outcome.sealed, opened.endsAt) ?? []);
     }
-    const principal = principalOf(session, this.options);
-    return (principal.expiresAt ?? 0) > this.#now()
-      ? known({ session, principal }, [])
-      : { kind: "unavailable" };
+    return (before.principal.expiresAt ?? 0) > this.#now() ? known(before, []) : { kind: "unavailable" };
   }
 
   async #ask(session: Session, token: string): Promise<RefreshOutcome> {
@@ -205,15 +219,21 @@ export class Sessions {
     };
   }
 
-  #renewed(header: Metadata, session: Session): string[] {
-    return this.#cookies(header, this.#sealer.seal(sessionText(session)), session) ?? [];
+  #renewed(header: Metadata, sealed: string, now: number): string[] {
+    const session = this.#unseal(sealed);
+    return session === undefined ? [] : (this.#sealed(header, { ...session, sealedAt: now }) ?? []);
   }
 
-  #cookies(header: Metadata, sealed: string, session: Session): string[] | undefined {
-    return sessionCookies(header, this.cookie, sealed, sessionEnd(session, this.options) - this.#now());
+  #sealed(header: Metadata, session: Session): string[] | undefined {
+    const sealed = this.#sealer.seal(sessionText(session));
+    return this.#cookies(header, sealed, sessionEnd(session, this.options));
+  }
+
+  #cookies(header: Metadata, sealed: string, endsAt: number): string[] | undefined {
+    return sessionCookies(header, this.cookie, sealed, endsAt - this.#now());
   }
 }
 
-function known({ session, principal }: Opened, cookies: readonly string[]): SessionOutcome {
-  return { kind: "known", principal, accessToken: session.accessToken, cookies };
+function known({ principal, accessToken }: Opened, cookies: readonly string[]): SessionOutcome {
+  return { kind: "known", principal, accessToken, cookies };
 }

@@ -84,6 +84,7 @@ describe("a session is who calls, and its cookie ends at the gateway", () => {
       const { status, headers } = await ask(path, contentType, body);
       expect(status).toBe(200);
       expect(headers["set-cookie"]).toEqual([expect.stringMatching(/^__Host-dragoman-shop=1\./)]);
+      expect(headers["cache-control"]).toContain("private");
     },
   );
 });

@@ -2,7 +2,7 @@ import type http from "node:http";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../support/until.ts";
 import type { Behaviour } from "../support/fake-provider.ts";
-import { type LoginWorld, loginWorld, origin } from "../support/login-world.ts";
+import { begunBefore, type LoginWorld, loginWorld, origin, sessionCookie } from "../support/login-world.ts";
 
 let world: LoginWorld;
 
@@ -127,12 +127,21 @@ test("more logins than the provider can be asked about at once are told to come 
   };
   const starts: Awaited<ReturnType<typeof start>>[] = [];
   for (let i = 0; i < 103; i++) starts.push(await start());
+  const stale = patient.browser();
+  await begunBefore(provider, stale, 11 * 60_000);
+  const before = provider.asked.length;
   const release = provider.hold();
   const waiting = starts.slice(0, 100).map((go) => go());
-  await until("a hundred wait", () => provider.asked.length === 100);
+  await until("a hundred wait", () => provider.asked.length === before + 100);
   for (const go of starts.slice(100))
     expect(await go()).toMatchObject({ status: 503, reason: "login_unavailable" });
+  // Those who are in already are not kept out by those who pretend to come.
+  const member = patient.browser();
+  member.jar(origin).set(sessionCookie, stale.jar(origin).get(sessionCookie) ?? "");
+  const page = member.visit(`${origin}/mine`);
+  await until("the session is asked about, too", () => provider.asked.length === before + 101);
   release();
+  expect((await page).status).toBe(200);
   for (const page of await Promise.all(waiting)) expect(page.status).toBe(303);
 });
 
@@ -176,4 +185,14 @@ test("the provider is asked with what is configured besides, which changes nothi
     "https://api.test",
     "code",
   ]);
+});
+
+test("login can be limited, by address for one", async () => {
+  await using few = await loginWorld({
+    login: { limit: ["logins"] },
+    limits: { logins: { key: "peer.ip", rate: "2/min" } },
+  });
+  const statuses: number[] = [];
+  for (let i = 0; i < 3; i++) statuses.push((await few.browser().visit(`${origin}/.dragoman/login`)).status);
+  expect(statuses).toEqual([302, 302, 429]);
 });

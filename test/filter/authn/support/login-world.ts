@@ -88,6 +88,7 @@ export interface WorldOptions {
   readonly login?: Readonly<Record<string, unknown>>;
   readonly auth?: Readonly<Record<string, unknown>>;
   readonly defaults?: Readonly<Record<string, unknown>>;
+  readonly limits?: Readonly<Record<string, unknown>>;
   readonly routes?: readonly object[];
   /** Where calls go; nowhere when absent. */
   readonly grpc?: string;
@@ -127,6 +128,7 @@ export async function loginWorld(options: WorldOptions = {}): Promise<LoginWorld
       },
       auth: { login: { shop: loginConfig(provider.issuer, options.login) }, ...options.auth },
       ...(options.defaults === undefined ? {} : { defaults: options.defaults }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
       // TLS ends before it.
       listen: { trustProxies: ["127.0.0.1"] },
       routes: [
