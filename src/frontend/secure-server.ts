@@ -58,8 +58,9 @@ export function createSecureServer(
         return;
       }
       const { peer, below } = found;
-      // RFC 9113 9.2.1; of no use to anybody else.
+      // RFC 9113 9.2.1; of no use to anybody else. Node tells of an attempt by an error, and goes on.
       socket.disableRenegotiation();
+      socket.on("error", () => socket.destroy());
       const identity =
         clientCertificates === undefined ? undefined : clientIdentity(socket, clientCertificates);
       if (identity === "refused") {

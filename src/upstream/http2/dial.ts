@@ -34,8 +34,11 @@ export function dial(options: DialOptions, onDone: (error?: Error) => void): Soc
   socket.once("error", settle).once("close", onClose);
   socket.once(options.tls === undefined ? "connect" : "secureConnect", () => {
     const wrong = socket instanceof tls.TLSSocket && socket.alpnProtocol !== "h2";
-    // RFC 9113 9.2.1
-    if (socket instanceof tls.TLSSocket) socket.disableRenegotiation();
+    // RFC 9113 9.2.1. Node tells of an attempt by an error, and goes on.
+    if (socket instanceof tls.TLSSocket) {
+      socket.disableRenegotiation();
+      socket.on("error", () => socket.destroy());
+    }
     settle(wrong ? new Error("the server does not agree on HTTP/2 by ALPN") : undefined);
   });
   return socket;
