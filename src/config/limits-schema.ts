@@ -58,6 +58,10 @@ export const limitSchema = z.strictObject({
     .enum(["none", "requests", "responses", "both"])
     .default("none")
     .describe("Messages of streams that count as calls, after the first."),
+  partitionKey: z
+    .boolean()
+    .default(false)
+    .describe("Tell callers, by a hash, which of the keys that they may have is counted: pk in RateLimit."),
   shadow: z.boolean().default(false).describe("Count and report, and refuse nothing."),
   ipv6Prefix: z.int().min(1).max(128).default(64).describe("Bits of an IPv6 address that tell peers apart."),
   maxKeys: z
@@ -89,6 +93,8 @@ export interface LimitConfig {
   readonly onMissing: Written["onMissing"];
   readonly onStoreDown: Written["onStoreDown"];
   readonly messages: Written["messages"];
+  /** Callers are told, by a hash, of the key that is counted. */
+  readonly partitionKey: boolean;
   readonly shadow: boolean;
   readonly ipv6Prefix: number;
   readonly maxKeys: number;

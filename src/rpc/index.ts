@@ -34,4 +34,5 @@ export type { Principal } from "./principal.ts";
 export { type Reason, reasons } from "./reason.ts";
 export type { Reply, StreamReply, UnaryReply } from "./reply.ts";
 export { type ResponseWatch, watchResponses } from "./response-stream.ts";
+export { stricterLimits } from "./stricter-limits.ts";
 export { type Timed, TimingWheel } from "./timing-wheel.ts";

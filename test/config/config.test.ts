@@ -109,6 +109,7 @@ routes: [{ match: "*", limit: [l], timeout: 1.5s, retry: { attempts: 2, backoff:
       onMissing: "deny",
       onStoreDown: "local",
       messages: "none",
+      partitionKey: false,
       shadow: false,
       ipv6Prefix: 64,
       maxKeys: 100_000,

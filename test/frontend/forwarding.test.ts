@@ -121,6 +121,17 @@ describe("what upstreams are told of the client", () => {
   });
 });
 
+test("the id of a request is a trusted proxy's to give, and nobody else's", async () => {
+  const headers = { "x-request-id": "given-1" };
+  for (const [trustProxies, isKept] of [[[], false] as const, [["127.0.0.1"], true] as const]) {
+    await using at = await gateway({ trustProxies });
+    using client = at.connect();
+    const answer = await client.request({ path: "/page", headers });
+    expect(answer.headers["x-request-id"] === "given-1").toBe(isKept);
+    expect(page["x-request-id"]).toBe(answer.headers["x-request-id"]);
+  }
+});
+
 describe("via (RFC 9110 7.6.3)", () => {
   test("goes on with what was there, by the name that is configured, or not at all", async () => {
     await using named = await gateway({ via: "edge" });

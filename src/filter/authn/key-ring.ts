@@ -61,10 +61,10 @@ export class KeyRing {
    */
   find(key: string, now: number): KeyOutcome {
     if (key.length > maxKeyLength) return { kind: "unknown" };
-    const digest = hash("sha256", key, "buffer");
-    const id = digest.toString("hex");
+    const id = hash("sha256", key, "hex");
     const found = this.#keys.get(id);
-    if (found === undefined || !timingSafeEqual(found.hash, digest)) return { kind: "unknown" };
+    if (found === undefined || !timingSafeEqual(found.hash, Buffer.from(id, "hex")))
+      return { kind: "unknown" };
     if (found.expiresAt !== undefined && found.expiresAt <= now) return { kind: "expired" };
     this.#lastUsed.set(id, now);
     return { kind: "known", principal: found.principal };

@@ -30,6 +30,8 @@ export interface LimitOptions {
   readonly onMissing: OnMissing;
   readonly onStoreDown: OnStoreDown;
   readonly messages: CountedMessages;
+  /** Tell callers, by a hash, of the key that is counted; not when absent. */
+  readonly partitionKey?: boolean;
   readonly shadow: boolean;
   readonly ipv6Prefix: number;
 }
@@ -56,6 +58,7 @@ export function compileLimit(options: LimitOptions): LimitPolicy {
     allowance: allowanceBy(options),
     cost: costBy(options.cost),
     messages: options.messages,
+    partitionKey: options.partitionKey === true,
     shadow: options.shadow,
   };
 }

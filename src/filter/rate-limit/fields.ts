@@ -1,4 +1,4 @@
-import type { Metadata } from "#rpc";
+import { type Metadata, stricterLimits } from "#rpc";
 import { type Demand, rounding, type Standing, wholeMs } from "./store.ts";
 
 /** Which response fields tell callers how they stand. */
@@ -23,10 +23,11 @@ export function addLimitFields(
     const demand = demands[i] as Demand;
     if (!demand.enforced) continue;
     const standing = standings[i] as Standing;
-    const { limit, allowance } = demand;
+    const { limit, allowance, partition } = demand;
+    const pk = partition === undefined ? "" : `;pk=:${partition}:`;
     const comma = policies === "" ? "" : ", ";
-    policies += comma + allowance.advertised;
-    limits += `${comma}"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}`;
+    policies += comma + allowance.advertised + pk;
+    limits += `${comma}"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}${pk}`;
     if (tightest < 0 || standing.available < (standings[tightest] as Standing).available) tightest = i;
   }
   if (tightest < 0) return;
@@ -55,25 +56,8 @@ function windowSeconds({ allowance }: Demand, standing: Standing): number {
 
 /** An item for a policy of the same name is replaced when it allows more, and kept when it allows less. */
 function join(header: Metadata, name: string, own: string): void {
-  if (header.has(name)) header.set(name, stricter(header.getAll(name).join(", "), own));
+  if (header.has(name)) header.set(name, stricterLimits(header.getAll(name).join(", "), own));
   else header.append(name, own);
-}
-
-const item = /"((?:[^"\\]|\\.)*)"((?:;[a-z*][\w.*-]*(?:=(?:"(?:[^"\\]|\\.)*"|:[^:]*:|[^",;]*))?)*)/g;
-
-function stricter(before: string, own: string): string {
-  const items = new Map<string, string>();
-  for (const [text, name = ""] of before.matchAll(item)) items.set(name, text);
-  for (const [text, name = ""] of own.matchAll(item)) {
-    const other = items.get(name);
-    if (other === undefined || amount(text) < amount(other)) items.set(name, text);
-  }
-  return [...items.values()].join(", ");
-}
-
-/** The quota, or what is left of it. */
-function amount(text: string): number {
-  return Number(/;[rq]=(\d+)/.exec(text)?.[1] ?? Number.POSITIVE_INFINITY);
 }
 
 function addLegacyFields(header: Metadata, demand: Demand, standing: Standing): void {

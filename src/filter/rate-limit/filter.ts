@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import {
   type Call,
   type Filter,
@@ -182,9 +183,16 @@ function seen(demands: readonly Demand[], standings: readonly (Standing | undefi
 }
 
 function demandOf(policy: LimitPolicy, key: string, call: Call): Demand {
-  const { name, shadow, onStoreDown } = policy;
+  const { name, shadow, onStoreDown, partitionKey } = policy;
   const allowance = policy.allowance(call);
-  return { limit: name, key, allowance, cost: policy.cost(call, allowance), enforced: !shadow, onStoreDown };
+  const cost = policy.cost(call, allowance);
+  const partition = partitionKey ? partitionOf(name, key) : undefined;
+  return { limit: name, key, allowance, cost, enforced: !shadow, onStoreDown, partition };
+}
+
+/** Twelve bytes, in base64: the same on every gateway, so that callers can tell their keys apart. */
+function partitionOf(limit: string, key: string): string {
+  return hash("sha256", `${limit}\n${key}`, "base64").slice(0, 16);
 }
 
 /** The demands of one message, by those limits that count such messages. */

@@ -41,6 +41,8 @@ export interface LimitPolicy {
   readonly messages: CountedMessages;
   /** Counts and reports, and never refuses. */
   readonly shadow: boolean;
+  /** Tells callers, by a hash, of the key that is counted. */
+  readonly partitionKey: boolean;
 }
 
 /** @param name of the limit: letters, digits, `-` and `_` */

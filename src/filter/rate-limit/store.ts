@@ -11,6 +11,8 @@ export interface Demand {
   /** False for a limit that only watches. */
   readonly enforced: boolean;
   readonly onStoreDown: OnStoreDown;
+  /** What callers are told of the key: base64 of a hash that says nothing of it. */
+  readonly partition?: string | undefined;
 }
 
 /** How a key stands with its limit after a call was admitted or refused. */

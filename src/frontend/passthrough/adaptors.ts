@@ -1,10 +1,10 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { type Duplex, Readable, Writable } from "node:stream";
-import type { Metadata } from "#rpc";
+import { type Metadata, stricterLimits } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
-import { field } from "../fields.ts";
+import { field, fieldValues } from "../fields.ts";
 
 /** What the proxy library looks at besides the stream itself. */
 interface RequestParts {
@@ -137,12 +137,26 @@ class ForwardedResponse extends Writable {
     }
   }
 
-  /** Lists go on in another line (RFC 9110 5.3); of what is no list, the upstream's stays. */
   #addHead(): void {
-    for (const [name, value] of this.#head ?? []) {
-      if (!name.startsWith("x-ratelimit-") || field(this.#fields, name) === undefined)
-        this.#fields.push(name, value);
+    const head = this.#head;
+    if (head === undefined) return;
+    const left = Number(field(this.#fields, "x-ratelimit-remaining") ?? Number.POSITIVE_INFINITY);
+    // Of the older fields those stand together that tell of the nearer limit.
+    const isNearer = Number(head.get("x-ratelimit-remaining") ?? Number.POSITIVE_INFINITY) < left;
+    for (const [name, value] of head) {
+      if (name.startsWith("x-ratelimit-")) {
+        if (isNearer) this.#replace(name, value);
+      } else if (name === "ratelimit" || name === "ratelimit-policy") {
+        const theirs = fieldValues(this.#fields, name).join(", ");
+        this.#replace(name, theirs === "" ? value : stricterLimits(theirs, value));
+      } else this.#fields.push(name, value);
     }
+  }
+
+  #replace(name: string, value: string): void {
+    const fields = this.#fields;
+    for (let i = fields.length - 2; i >= 0; i -= 2) if (fields[i] === name) fields.splice(i, 2);
+    fields.push(name, value);
   }
 
   /** Undefined for what is no final status: after a 101 the library writes what is no body of ours. */

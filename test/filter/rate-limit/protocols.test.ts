@@ -224,6 +224,25 @@ describe("in the middle of a stream", () => {
   });
 });
 
+test("which key is counted is told by a hash, as a byte sequence, where that is configured", async () => {
+  await using at = await limited({
+    key: "request.header['x-tenant']",
+    rate: "1/h",
+    burst: 1,
+    partitionKey: true,
+  });
+  const of = async (tenant: string) =>
+    (await ask(at, { path: "/v1/say/x", headers: { "x-tenant": tenant } })).headers;
+  const [first, second, again] = [await of("secret-a"), await of("secret-b"), await of("secret-a")];
+  const pk = (text: unknown) => /^"few";.*;pk=:([A-Za-z0-9+/]{16}):$/.exec(String(text))?.[1];
+  expect(pk(first?.ratelimit)).toBeDefined();
+  expect(pk(first?.["ratelimit-policy"])).toBe(pk(first?.ratelimit));
+  expect(pk(second?.ratelimit)).not.toBe(pk(first?.ratelimit));
+  // A refusal tells the same.
+  expect([again?.[":status"], pk(again?.ratelimit)]).toEqual([429, pk(first?.ratelimit)]);
+  expect(JSON.stringify([first, second, again])).not.toContain("secret-");
+});
+
 test("the older fields when so configured", async () => {
   await using at = await limited(
     { key: "peer.ip", rate: "1/h", burst: 2 },
@@ -241,11 +260,11 @@ test("the older fields when so configured", async () => {
 describe("paths that are passed through", () => {
   let pages: http.Server;
   let port: number;
+  /** What the upstream tells of limits of its own. */
+  let own: Record<string, string> = { ratelimit: '"pages";r=3;t=9' };
   beforeAll(async () => {
     pages = http.createServer((request, response) => {
-      const own =
-        request.url === "/own" ? { ratelimit: '"pages";r=3;t=9', "x-ratelimit-remaining": "3" } : {};
-      response.writeHead(200, own).end("page");
+      response.writeHead(200, request.url === "/own" ? own : {}).end("page");
     });
     await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
     port = (pages.address() as AddressInfo).port;
@@ -277,17 +296,42 @@ describe("paths that are passed through", () => {
     expect(first).toMatchObject({ status: 200, text: "page" });
     expect(first.headers.ratelimit).toBe('"few";r=2;t=7200, "tenants";r=1;t=3600');
     expect(await ask(at, { path: "/page" })).toMatchObject({ status: 403 });
-    const own = await ask(at, { path: "/own", headers });
-    expect(own.headers.ratelimit).toMatch(/^"pages";r=3;t=9, "few";r=1;t=3600, "tenants";r=0;t=\d+$/);
+    const second = await ask(at, { path: "/own", headers });
+    expect(second.headers.ratelimit).toMatch(/^"pages";r=3;t=9, "few";r=1;t=3600, "tenants";r=0;t=\d+$/);
     expect(await ask(at, { path: "/page", headers })).toMatchObject({
       status: 429,
       headers: { "x-dragoman-reason": "rate_limited", ratelimit: expect.stringMatching(/^"tenants";r=0/) },
     });
   });
 
-  test("keep the older fields of their upstream", async () => {
-    await using at = await open({ defaults: { limitFields: "legacy" } });
-    const own = await ask(at, { path: "/own", headers });
-    expect(own.headers).toMatchObject({ "x-ratelimit-remaining": "3", "x-ratelimit-limit": "2" });
+  test.each<[string, Record<string, string>, Record<string, string>]>([
+    [
+      "more of the older fields",
+      { "x-ratelimit-remaining": "3", "x-ratelimit-limit": "9" },
+      { "x-ratelimit-remaining": "1", "x-ratelimit-limit": "2", "x-ratelimit-reset": "3600" },
+    ],
+    [
+      "less of the older fields",
+      { "x-ratelimit-remaining": "0", "x-ratelimit-limit": "9" },
+      { "x-ratelimit-remaining": "0", "x-ratelimit-limit": "9" },
+    ],
+    [
+      "more by a name that is ours too",
+      { ratelimit: '"few";r=99;t=1, "pages";r=3;t=9', "ratelimit-policy": '"few";q=99;w=1' },
+      { ratelimit: '"few";r=2;t=7200, "pages";r=3;t=9, "tenants";r=1;t=3600' },
+    ],
+    [
+      "less by a name that is ours too",
+      { ratelimit: '"few";r=0;t=1' },
+      { ratelimit: '"few";r=0;t=1, "tenants";r=1;t=3600' },
+    ],
+  ])("an upstream that tells %s is told of as strictly as it is", async (_name, told, expected) => {
+    own = told;
+    await using at = await open({ defaults: { limitFields: "both" } });
+    const answer = await ask(at, { path: "/own", headers });
+    expect(answer.headers).toMatchObject(expected);
+    if (told["x-ratelimit-remaining"] === "0") expect(answer.headers["x-ratelimit-reset"]).toBeUndefined();
+    if (told["ratelimit-policy"] !== undefined)
+      expect(answer.headers["ratelimit-policy"]).toMatch(/^"few";q=1;w=3600/);
   });
 });
