@@ -16,7 +16,7 @@ export interface Verified {
   readonly principal: Principal;
   readonly thumbprint: string;
   /** Where the key is from, and may be withdrawn. */
-  readonly keys: KeySource;
+  readonly keys: Pick<KeySource, "trusts">;
 }
 
 /** The compact form, exactly: jose itself tolerates blanks and padding. */

@@ -150,3 +150,12 @@ test("a stream of which nobody reads anything is logged too", async () => {
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatchObject({ code: "CANCELLED", messages: 0 });
 });
+
+test.each(['/"', "/\\", "/\u0001\n", "/ü", "/\ud800", "/</script>"])(
+  "any text is written as JSON: %j",
+  async (httpPath) => {
+    const call = makeCall({ subject: `who ${httpPath}`, context: { httpPath } });
+    const [line] = await logged(call, async () => unaryReply());
+    expect(line).toMatchObject({ path: httpPath, caller: `who ${httpPath}` });
+  },
+);
