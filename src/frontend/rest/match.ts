@@ -9,7 +9,7 @@ import { queryOf } from "../target.ts";
 import { HeadHold, withinHold } from "./head-hold.ts";
 import type { JsonView } from "./json-view.ts";
 import { negotiate } from "./negotiate.ts";
-import { type Requested, requested } from "./requested.ts";
+import { requested } from "./requested.ts";
 import { streamMediaTypes } from "./stream-format.ts";
 import { systemParameters } from "./system-parameters.ts";
 
@@ -48,7 +48,16 @@ const unaryMediaTypes = ["application/json", "application/x-protobuf", "applicat
 
 /** Finds the route of a request and what to answer it with. @throws RpcError 400, 404, 405 or 406 */
 export function matchRoute(asked: RequestHead, routes: Routes): RestMatch {
-  const { head, found, formIsQuery } = requestedInOneSpelling(asked, routes);
+  let head = asked;
+  let wanted = requested(head, routes);
+  // What is passed on is what was matched, in one spelling.
+  while (wanted.found.kind === "found" && wanted.found.target.kind === "passthrough") {
+    const target = forwardedTarget(head.target, wanted.found.target);
+    if (target === head.target) break;
+    head = { ...head, target };
+    wanted = requested(head, routes);
+  }
+  const { found, formIsQuery } = wanted;
   switch (found.kind) {
     case "malformed":
       throw new RpcError(Code.INVALID_ARGUMENT, found.message, { reason: "malformed_path" });
@@ -97,15 +106,6 @@ export function matchRoute(asked: RequestHead, routes: Routes): RestMatch {
     template: route.template,
     cors: served.cors,
   };
-}
-
-/** What is passed on is what was matched. */
-function requestedInOneSpelling(head: RequestHead, routes: Routes): Requested & { head: RequestHead } {
-  const asked = requested(head, routes);
-  const { found } = asked;
-  if (found.kind !== "found" || found.target.kind !== "passthrough") return { ...asked, head };
-  const target = forwardedTarget(head.target, found.target);
-  return target === head.target ? { ...asked, head } : requestedInOneSpelling({ ...head, target }, routes);
 }
 
 function streamsResponses({ served }: MethodRoute): boolean {

@@ -46,7 +46,7 @@ export interface CallOwner {
   readonly heads: AnswerReader;
   readonly trailers: AnswerReader;
   /** The field section of its request. */
-  fieldsOf(call: TransportCall): string[];
+  fieldsOf(call: TransportCall): readonly string[];
   add(call: ActiveCall): void;
   remove(call: ActiveCall): void;
 }

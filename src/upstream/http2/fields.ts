@@ -50,27 +50,23 @@ function kindOf(name: string): NameKind {
  * Calls have mostly the same metadata in the same order: what was looked at for the last one is not looked at again.
  */
 export class RequestFields {
-  readonly #scheme: "https" | "http";
-  readonly #authority: string;
+  /** The section itself: for one call after the other, in the same memory. */
+  readonly #fields: string[];
   /** Names and values of the last call, and what became of each value; undefined for what was left out. */
   readonly #pairs: string[] = [];
   readonly #sent: (string | undefined)[] = [];
+  #hasCredentials = false;
 
   constructor(scheme: "https" | "http", authority: string) {
-    this.#scheme = scheme;
-    this.#authority = authority;
-  }
-
-  of(call: TransportCall): string[] {
-    const fields = [
+    this.#fields = [
       ":method",
       "POST",
       ":scheme",
-      this.#scheme,
+      scheme,
       ":path",
-      call.path,
+      "",
       ":authority",
-      this.#authority,
+      authority,
       "te",
       "trailers",
       "content-type",
@@ -80,6 +76,14 @@ export class RequestFields {
       "grpc-accept-encoding",
       "identity,gzip,deflate",
     ];
+  }
+
+  /** Good until it is called again: whoever sends them has written them down by then. */
+  of(call: TransportCall): readonly string[] {
+    const fields = this.#fields;
+    fields.length = fixed;
+    fields[pathAt] = call.path;
+    this.#hasCredentials = false;
     if (call.deadline !== undefined) {
       fields.push("grpc-timeout", formatGrpcTimeout(call.deadline - Date.now()));
     }
@@ -97,21 +101,31 @@ export class RequestFields {
       }
       fields.push(name, value);
     }
-    return fields;
+    if (!this.#hasCredentials) return fields;
+    const own = fields.slice();
+    fields.length = fixed;
+    return own;
   }
 
   #valueAt(at: number, name: string, value: string): string | undefined {
     const before = this.#pairs;
     if (before[at] === name && before[at + 1] === value) return this.#sent[at >> 1];
     const sent = sentValue(name, value);
-    if (at < most * 2) {
-      before[at] = unkept.has(name) ? "" : name;
-      before[at + 1] = unkept.has(name) ? "" : value;
-      this.#sent[at >> 1] = unkept.has(name) ? undefined : sent;
+    if (unkept.has(name)) this.#hasCredentials = true;
+    else if (at < most * 2) {
+      // Places that were passed over belong to no name.
+      while (before.length < at) before.push("");
+      before[at] = name;
+      before[at + 1] = value;
+      this.#sent[at >> 1] = sent;
     }
     return sent;
   }
 }
+
+/** Texts that every section begins with, and where among them the path stands. */
+const fixed = 16;
+const pathAt = 5;
 
 /** Pairs that are remembered. */
 const most = 64;

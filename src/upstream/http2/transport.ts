@@ -140,7 +140,7 @@ export class Http2Transport implements Transport, CallOwner {
 
   // What calls need.
 
-  fieldsOf(call: TransportCall): string[] {
+  fieldsOf(call: TransportCall): readonly string[] {
     return this.#fields.of(call);
   }
 
