@@ -1,8 +1,8 @@
-/** Waits until a condition holds, looking again every few milliseconds. Rejects, with what was awaited, after 10 s. */
+/** Waits until a condition holds, looking again every few milliseconds. Rejects, with what was awaited, after half a minute. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  ms = 10_000,
+  ms = 30_000,
 ): Promise<void> {
   const end = performance.now() + ms;
   while (!(await condition())) {
