@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../../support/until.ts";
 import type { Behaviour } from "../support/fake-provider.ts";
 import { begunBefore, type LoginWorld, loginWorld, origin, sessionCookie } from "../support/login-world.ts";
+import { makeKey } from "../support/tokens.ts";
 
 let world: LoginWorld;
 
@@ -115,6 +116,21 @@ test("sessions do not need the provider", async () => {
   await world.logIn(browser);
   world.provider.behave({ answer: (_request, response) => response.destroy() !== undefined });
   expect((await browser.visit(`${origin}/mine`)).status).toBe(200);
+});
+
+test("a provider's keys may change: ID tokens by a new one are good once it is shown, those by the old one no more", async () => {
+  const fresh = await makeKey("k2");
+  expect((await world.logIn(world.browser())).status).toBe(303);
+  world.provider.behave({ key: fresh });
+  expect((await world.logIn(world.browser())).status).toBe(400);
+  world.provider.behave({ key: fresh, shown: [fresh] });
+  await until(
+    "the new key is known",
+    async () => (await world.logIn(world.browser())).status === 303,
+    15_000,
+  );
+  world.provider.behave({ shown: [fresh] });
+  expect((await world.logIn(world.browser())).status).toBe(400);
 });
 
 test("more logins than the provider can be asked about at once are told to come again", async () => {

@@ -16,6 +16,8 @@ export interface Behaviour {
   readonly claims?: Readonly<Record<string, unknown>>;
   /** The key that signs ID tokens. */
   readonly key?: SigningKey;
+  /** The keys that it shows; the right one when absent. */
+  readonly shown?: readonly SigningKey[];
   /** Members of the answer of the token endpoint; undefined ones are left out. */
   readonly tokens?: Readonly<Record<string, unknown>>;
   /** Members of what it says of itself. */
@@ -102,7 +104,7 @@ export async function startFakeProvider(client = "shop:client secret"): Promise<
         ...behaviour.metadata,
       };
     }
-    if (path === "/jwks") return { keys: [key.jwk] };
+    if (path === "/jwks") return { keys: (behaviour.shown ?? [key]).map(({ jwk }) => jwk) };
     if (path === "/userinfo") return { sub: "ann", name: "Ann" };
     let body = "";
     for await (const chunk of request) body += chunk;
