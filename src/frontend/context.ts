@@ -16,8 +16,8 @@ export interface Arrival {
 /** What the gateway makes of where requests come from. */
 export interface Edge {
   readonly trusts: TrustsPeer;
-  /** By which name `via` tells of the gateway; untold when undefined. */
-  readonly name: string | undefined;
+  /** What `via` says of the gateway, by the version of HTTP that a request came in; untold when undefined. */
+  readonly via: Readonly<Record<"1.1" | "2", string>> | undefined;
 }
 
 /** The context of a call that begins. */
@@ -25,7 +25,7 @@ export function newContext(
   arrival: Arrival,
   protocol: string,
   route: string,
-  { trusts, name }: Edge,
+  { trusts, via }: Edge,
 ): Context {
   const { head, peer, startedAt, httpVersion = "1.1" } = arrival;
   const query = head.target.indexOf("?");
@@ -39,7 +39,7 @@ export function newContext(
     peer: client,
     secure: (origin?.proto ?? head.scheme) === "https",
     forwardedHost: origin?.host,
-    via: name === undefined ? undefined : `${httpVersion} ${name}`,
+    via: via?.[httpVersion],
     httpMethod: head.method,
     httpPath: query < 0 ? head.target : head.target.slice(0, query),
     httpQuery: query < 0 ? "" : head.target.slice(query + 1),

@@ -179,8 +179,14 @@ export function portError(what: string, host: string, port: number, cause: unkno
 }
 
 /** By which name `via` tells of the gateway. */
-export function viaName({ via }: Config["listen"]): string | undefined {
+function viaName({ via }: Config["listen"]): string | undefined {
   return via === "off" ? undefined : via;
+}
+
+/** What `via` says of the gateway, by the version of HTTP that a request came in (RFC 9110 7.6.3). */
+export function viaLines(listen: Config["listen"]) {
+  const name = viaName(listen);
+  return name === undefined ? undefined : { "1.1": `1.1 ${name}`, "2": `2 ${name}` };
 }
 
 /** Tells browsers to insist on HTTPS (RFC 6797), on answers over HTTPS alone. */

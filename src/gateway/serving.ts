@@ -17,7 +17,7 @@ import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWat
 import type { LineSink, Logger, PrometheusMeter } from "#telemetry";
 import { createAbuseReports } from "./abuse-reports.ts";
 import type { Counts } from "./counts.ts";
-import { openListeners, viaName } from "./listeners.ts";
+import { openListeners, viaLines } from "./listeners.ts";
 import { LiveState } from "./live-state.ts";
 import { observeGateway } from "./observed-gauges.ts";
 import { planGateway } from "./plan.ts";
@@ -167,7 +167,7 @@ export async function startServing(config: Config, options: ServingOptions): Pro
   const webSockets = new WebSocketFront({
     routes,
     trusts,
-    name: viaName(config.listen),
+    via: viaLines(config.listen),
     logger,
     settings: webSocketSettings(config.listen),
     passThrough: readPassThroughUpgrade,
@@ -179,7 +179,7 @@ export async function startServing(config: Config, options: ServingOptions): Pro
     connectUnaryProtocol,
     createRestProtocol({ read: readPassThrough }),
   ];
-  const serve = createServe({ routes, protocols, trusts, name: viaName(config.listen), logger });
+  const serve = createServe({ routes, protocols, trusts, via: viaLines(config.listen), logger });
   const events = {
     exchange: serve,
     upgrade: (upgrade: Parameters<WebSocketFront["upgrade"]>[0]) => webSockets.upgrade(upgrade),

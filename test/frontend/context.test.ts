@@ -17,5 +17,5 @@ test.each<[string, "http" | "https", string[], boolean, boolean]>([
   const head = { method: "GET", scheme, authority: "a", target: "/", fields } as const;
   const arrival = { head, peer: { address: "10.0.0.1", port: 1 }, startedAt: 0 };
   const trusts = trustedPeers(trusted ? ["10.0.0.0/8"] : []);
-  expect(newContext(arrival, "rest", "/", { trusts, name: undefined }).secure).toBe(secure);
+  expect(newContext(arrival, "rest", "/", { trusts, via: undefined }).secure).toBe(secure);
 });
