@@ -152,6 +152,7 @@ async function main(): Promise<void> {
     };
     const post: Load = { ...many, path: "/v1/echo", headers: ["content-type: application/json"], body };
     const known: Load = { ...small, headers: [`authorization: Bearer ${token}`] };
+    const knownGrpc: Load = { ...grpc, headers: [...(grpc.headers ?? []), ...(known.headers ?? [])] };
     const dense = (load: Load): Load => ({ ...load, ...many });
     const forwards = (load: Load) => [...nghttpx, ...nginx].map((subject) => [subject, load] as const);
     const scenarios: readonly Scenario[] = [
@@ -160,14 +161,19 @@ async function main(): Promise<void> {
         name: "REST small, 16 x 16",
         runs: [[own, dense(small)], [node, dense(small)], ...forwards(dense(grpc))],
       },
-      { name: "all filters, 64 x 1", runs: [[full, known], ...forwards(grpc)] },
-      { name: "all filters, 16 x 16", runs: [[full, dense(known)], ...forwards(dense(grpc))] },
+      // The others forward the token, and look at nothing.
+      { name: "all filters, 64 x 1", runs: [[full, known], ...forwards(knownGrpc)] },
+      { name: "all filters, 16 x 16", runs: [[full, dense(known)], ...forwards(dense(knownGrpc))] },
       {
         name: "REST 2 KB POST, 16 x 16",
         runs: [
           [own, post],
           [node, post],
         ],
+      },
+      {
+        name: "REST 2 KB POST, all filters, 16 x 16",
+        runs: [[full, { ...post, headers: [...(post.headers ?? []), ...(known.headers ?? [])] }]],
       },
       // The driver and the upstream need one of the processors too: more than two show what there is to gain.
       {

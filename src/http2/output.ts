@@ -10,7 +10,7 @@ let slabAt = 0;
 const regionSize = 1024;
 
 /** Payloads up to this size are copied, which is cheaper than a piece of their own. */
-const copied = 2048;
+const copied = 8192;
 
 /** Octets that may wait for the socket before streams are asked to wait. */
 const highWater = 128 * 1024;

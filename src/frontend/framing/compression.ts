@@ -22,14 +22,7 @@ export type Unpack = (frame: Frame) => Uint8Array | Promise<Uint8Array>;
  * @throws RpcError UNIMPLEMENTED for an encoding that the gateway does not know ("compression.md")
  */
 export function unpackFor(encoding: string | undefined, limit: number): Unpack {
-  if (encoding === undefined || encoding === "identity") {
-    return (frame) => {
-      if (!frame.compressed) return frame.message;
-      throw new RpcError(Code.INTERNAL, "a compressed message without a grpc-encoding", {
-        reason: "malformed_frame",
-      });
-    };
-  }
+  if (encoding === undefined || encoding === "identity") return asIs;
   const decompress = Object.hasOwn(decompressors, encoding) ? decompressors[encoding] : undefined;
   if (decompress === undefined) {
     throw new RpcError(Code.UNIMPLEMENTED, "this grpc-encoding is not supported", {
@@ -37,6 +30,13 @@ export function unpackFor(encoding: string | undefined, limit: number): Unpack {
     });
   }
   return (frame) => (frame.compressed ? unpack(frame.message, decompress, limit) : frame.message);
+}
+
+function asIs({ compressed, message }: Frame): Uint8Array {
+  if (!compressed) return message;
+  throw new RpcError(Code.INTERNAL, "a compressed message without a grpc-encoding", {
+    reason: "malformed_frame",
+  });
 }
 
 async function unpack(bytes: Uint8Array, decompress: Decompress, limit: number): Promise<Uint8Array> {

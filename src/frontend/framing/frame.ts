@@ -26,6 +26,20 @@ export function pushFrame(to: { push(part: Uint8Array): void }, message: Uint8Ar
   to.push(message);
 }
 
+/** The frame of a body that is one whole frame and no more; undefined for any other, be it broken. */
+export function soleFrame(body: Uint8Array, limit: number): Frame | undefined {
+  const length = body.length - prefixBytes;
+  const flag = body[0] as number;
+  if (length < 0 || length > limit || flag > 1) return undefined;
+  const said =
+    (((body[1] as number) << 24) |
+      ((body[2] as number) << 16) |
+      ((body[3] as number) << 8) |
+      (body[4] as number)) >>>
+    0;
+  return said === length ? { compressed: flag === 1, message: body.subarray(prefixBytes) } : undefined;
+}
+
 /** Cuts a stream of bytes into frames as soon as each is whole. Memory is bounded by `limit`, the bytes of one message. */
 export class FrameReader {
   readonly #limit: number;

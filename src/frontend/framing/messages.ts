@@ -2,7 +2,7 @@ import { type BytesSink, Code, Payload, type PayloadSource, RpcError } from "#rp
 import type { Exchange } from "../exchange.ts";
 import type { ServedMethod } from "../routes.ts";
 import type { Unpack } from "./compression.ts";
-import { FrameReader, prefixBytes } from "./frame.ts";
+import { FrameReader, prefixBytes, soleFrame } from "./frame.ts";
 
 /** A body without a byte. */
 export async function* none(): AsyncGenerator<Uint8Array> {}
@@ -54,6 +54,8 @@ export function soleMessage(
   served: ServedMethod,
   unpack: Unpack,
 ): Uint8Array | Promise<Uint8Array> {
+  const sole = soleFrame(body, served.messageBytes);
+  if (sole !== undefined) return unpack(sole);
   const reader = new FrameReader(served.messageBytes);
   const [frame, more] = reader.push(body);
   if (more !== undefined) throw cardinality("more than one request");

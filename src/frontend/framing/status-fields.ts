@@ -12,9 +12,11 @@ const reserved: ReadonlySet<string> = new Set([
 
 /** Appends metadata as gRPC puts it on the wire. */
 export function appendGrpcMetadata(fields: string[], metadata: Metadata): void {
-  for (const [name, value] of metadata) {
+  const { pairs } = metadata;
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i] as string;
     if (reserved.has(name) || name.startsWith("grpc-") || name.startsWith(":")) continue;
-    fields.push(name, value);
+    fields.push(name, pairs[i + 1] as string);
   }
 }
 
