@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type DescMessage, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { createCodecs } from "#codec";
+import { heapOf } from "./allocation.ts";
 import { firstUse } from "./first-use.ts";
 import { protobufjsCodec } from "./protobufjs.ts";
 import { makeShapes, type Shape } from "./shapes.ts";
@@ -19,7 +20,7 @@ const collectGarbage: (options: { readonly type: "minor" }) => void = runInNewCo
 const rounds = Number(process.env.ROUNDS ?? 41);
 const budget = Number(process.env.MS ?? 20);
 
-const { registry, image, shapes } = makeShapes();
+const { registry, image, shapes, nested: folders } = makeShapes();
 const codecs = createCodecs(registry);
 const other = protobufjsCodec(image);
 
@@ -42,6 +43,18 @@ if (nested !== undefined) {
   console.log("| --- | --- | --- |");
   console.log(`| wire -> JSON | ${Math.round(toJson.first)} | ${Math.round(toJson.dearest)} |`);
   console.log(`| JSON -> wire | ${Math.round(fromJson.first)} | ${Math.round(fromJson.dearest)} |`);
+}
+
+const depths = [10, 90].map((depth) =>
+  heapOf(registry, folders(depth), () => collectGarbage({ type: "minor" })),
+);
+console.log("\n| bytes of the heap a message | 10 within each other | 90 within each other |");
+console.log("| --- | --- | --- |");
+for (const [direction, of] of [
+  ["wire -> JSON", "toJson"],
+  ["JSON -> wire", "fromJson"],
+] as const) {
+  console.log(`| ${direction} | ${depths.map((each) => Math.round(each[of])).join(" | ")} |`);
 }
 
 function report(shape: Shape, direction: "wire -> JSON" | "JSON -> wire"): void {

@@ -21,6 +21,8 @@ export interface Shapes {
   readonly registry: FileRegistry;
   readonly image: Uint8Array;
   readonly shapes: readonly Shape[];
+  /** Messages within each other, so many deep. */
+  nested(depth: number): Shape;
 }
 
 const folder = path.join(process.cwd(), "bench/codec");
@@ -47,6 +49,7 @@ export function makeShapes(): Shapes {
       shape("2 KB nested", "Order", medium()),
       shape("100 KB list", "Products", large()),
     ],
+    nested: (depth) => shape(`${depth} deep`, "Folder", folders(depth)),
   };
 }
 
@@ -111,4 +114,8 @@ function large(): JsonValue {
     })),
     nextPageToken: "CgwI8ZzjsgYQgJ2u3QE",
   };
+}
+
+function folders(depth: number): JsonValue {
+  return depth === 1 ? { name: "a folder" } : { name: "a folder", folder: folders(depth - 1) };
 }
