@@ -5,6 +5,7 @@ import { type FieldPlan, kind, type ValuePlan } from "./plan.ts";
 import { enumText, scalarToJson, zeroText } from "./scalar-to-json.ts";
 import { isUndeclared, messageToJson, valueToJson } from "./value-to-json.ts";
 import { readLength, readTag, skipField } from "./wire.ts";
+import { stringText } from "./wire-string.ts";
 
 /** A map's fields stand apart or more than once, so that a plain pass cannot tell which win. */
 class NotCanonical extends Error {}
@@ -62,6 +63,10 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   const { bytes } = memory;
   const key = field.key as ValuePlan;
   const { value } = field;
+  if (key.kind === kind.string && value.kind === kind.string) {
+    const next = textsToJson(pos, end, start);
+    if (next >= 0) return next;
+  }
   let keyAt = -1;
   let valueAt = -1;
   let again: number[] | undefined;
@@ -102,6 +107,17 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   if (valueAt >= 0) return valueToJson(value, 2, valueAt, end, at, depth);
   if (value.message !== undefined) return messageToJson(value.message, end, end, at, depth + 1);
   return value.enum !== undefined ? enumText(value.enum, value.enum.first, at) : zeroText(value.kind, at);
+}
+
+/** Writes an entry of two short texts that is laid out as writers do it; -1 for any other. */
+function textsToJson(pos: number, end: number, at: number): number {
+  const { bytes } = memory;
+  const valueAt = pos + 2 + bytes[pos + 1]!;
+  if (bytes[pos] !== 10 || bytes[pos + 1]! > 127 || valueAt + 2 > end || bytes[valueAt] !== 18) return -1;
+  if (bytes[valueAt + 1]! > 127 || valueAt + 2 + bytes[valueAt + 1]! !== end) return -1;
+  const next = stringText(pos + 2, valueAt, at);
+  bytes[next] = 0x3a;
+  return stringText(valueAt + 2, end, next + 1);
 }
 
 function isWide({ kind: of }: ValuePlan): boolean {
