@@ -83,7 +83,7 @@ const listen = z.strictObject({
     .strictObject({
       headerBytes: size("Bytes of a request's header.").prefault("60KiB"),
       headerCount: z.int().min(1).default(100).describe("Fields of a request's header."),
-      targetBytes: size("Bytes of a request's path and query.").prefault("16KiB"),
+      targetBytes: size("Bytes of a request's path and query.").prefault("8KiB"),
       bodyBytes: size("Bytes of a request body that is read whole.").prefault("4MiB"),
       messageBytes: size("Bytes of one message of a stream.").prefault("4MiB"),
       streamsPerConnection: z

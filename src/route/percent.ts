@@ -26,7 +26,7 @@ function tableOf(characters: string): Uint8Array {
   return table;
 }
 
-const hexDigits = "0123456789ABCDEF";
+const hexDigits = Buffer.from("0123456789ABCDEF");
 const special = /[%\u0080-\uffff]/;
 const wide = /[\u0100-\uffff]/;
 
@@ -50,8 +50,8 @@ export function decodePercent(text: string, keep: KeptEscapes): string {
       at += 2;
       if (keeps[byte] !== 0) {
         bytes[length++] = percent;
-        bytes[length++] = hexDigits.charCodeAt(byte >> 4);
-        byte = hexDigits.charCodeAt(byte & 15);
+        bytes[length++] = hexDigits[byte >> 4] as number;
+        byte = hexDigits[byte & 15] as number;
       }
     }
     bytes[length++] = byte;
