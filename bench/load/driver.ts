@@ -89,20 +89,18 @@ export async function driveWebSocket(
   message: string,
   shape: Shape,
 ): Promise<Run> {
-  const sockets = await Promise.all(
-    Array.from(
-      { length: shape.connections },
-      () =>
-        new Promise<WebSocket>((resolve, reject) => {
-          const socket = new WebSocket(url, {
-            perMessageDeflate: false,
-            ...(ca === undefined ? {} : { ca }),
-          });
-          socket.once("open", () => resolve(socket));
-          socket.once("error", reject);
-        }),
-    ),
-  );
+  const open = () =>
+    new Promise<WebSocket>((resolve, reject) => {
+      const socket = new WebSocket(url, { perMessageDeflate: false, ...(ca === undefined ? {} : { ca }) });
+      socket.once("open", () => resolve(socket));
+      socket.once("error", reject);
+    });
+  const sockets: WebSocket[] = [];
+  // Not more at once than a listener lets wait.
+  while (sockets.length < shape.connections) {
+    const some = Math.min(100, shape.connections - sockets.length);
+    sockets.push(...(await Promise.all(Array.from({ length: some }, open))));
+  }
   const latencies: number[] = [];
   const from = performance.now();
   const end = from + shape.seconds * 1000;

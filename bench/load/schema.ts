@@ -4,6 +4,7 @@ export const benchProto = `syntax = "proto3";
 package bench.v1;
 
 import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
 
 service Bench {
   rpc Small(Item) returns (Item) {
@@ -21,6 +22,15 @@ service Bench {
   rpc Chat(stream Item) returns (stream Item) {
     option (google.api.http) = {
       post: "/v1/chat"
+      body: "*"
+    };
+  }
+  rpc Download(Item) returns (stream google.api.HttpBody) {
+    option (google.api.http) = {get: "/v1/download/{amount}"};
+  }
+  rpc Upload(stream google.api.HttpBody) returns (Item) {
+    option (google.api.http) = {
+      post: "/v1/upload"
       body: "*"
     };
   }

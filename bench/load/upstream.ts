@@ -62,9 +62,44 @@ function echo(stream: Stream): void {
   };
 }
 
+const pieceBytes = 64 * 1024;
+/** `google.api.HttpBody` with so many bytes of data. */
+const piece = frame(
+  Buffer.concat([Buffer.from("0a09696d6167652f706e6712808004", "hex"), Buffer.alloc(pieceBytes)]),
+);
+
+/** So many MiB in pieces, no faster than they are taken. */
+function download(stream: Stream, mebibytes: number): void {
+  stream.respond(200, fields, false);
+  let left = (mebibytes * 1024 * 1024) / pieceBytes;
+  const more = (): void => {
+    while (left > 0) {
+      left--;
+      if (!stream.write(piece) && left > 0) return;
+    }
+    stream.end(trailers);
+  };
+  stream.consumer = { data: () => {}, end: () => {}, writable: more, broken: () => {} };
+  more();
+}
+
+/** Takes whatever comes. */
+function upload(stream: Stream): void {
+  stream.consumer = {
+    data: (chunk) => stream.consumed(chunk.length),
+    end: () => stream.answer(200, fields, counted, { trailers }),
+    writable: () => {},
+    broken: () => {},
+  };
+}
+
 function serve(stream: Stream, { path }: FieldSection): void {
   if (path === "/bench.v1.Bench/Chat") {
     echo(stream);
+    return;
+  }
+  if (path === "/bench.v1.Bench/Upload") {
+    upload(stream);
     return;
   }
   const chunks: Uint8Array[] = [];
@@ -86,6 +121,9 @@ function serve(stream: Stream, { path }: FieldSection): void {
           stream.answer(200, fields, Buffer.concat(Array.from({ length: amountOf(body) }, () => counted)), {
             trailers,
           });
+          break;
+        case "/bench.v1.Bench/Download":
+          download(stream, amountOf(body));
           break;
         default:
           stream.answer(200, [...fields, "grpc-status", "12"], undefined);

@@ -76,8 +76,8 @@ export interface Upgrade {
   readonly head: RequestHead;
   readonly peer: Peer;
   readonly startedAt: number;
-  /** What `ws` wants for its handshake. */
-  readonly request: IncomingMessage;
+  /** What `ws` wants for its handshake; called once, so that nothing of it is kept for as long as the WebSocket is open. */
+  readonly takeRequest: () => IncomingMessage;
   readonly socket: Duplex;
   readonly firstBytes: Buffer;
   /** Refuses the upgrade and closes the connection. */

@@ -62,7 +62,7 @@ export function upgradeOverStream(options: ConnectStream): Upgrade {
     head: options.head,
     peer: options.peer,
     startedAt: performance.now(),
-    request: handshakeRequest(options.head),
+    takeRequest: () => handshakeRequest(options.head),
     socket: new Http1Disguise(options),
     firstBytes: Buffer.alloc(0),
     refuse: (status, fields, body) => options.refuse(status, fields, body ?? new Uint8Array(0)),

@@ -21,42 +21,60 @@ export interface ResponseWatch {
  */
 export function watchResponses(
   responses: AsyncIterable<Payload>,
-  { signal, ended, translate }: ResponseWatch,
+  watch: ResponseWatch,
 ): AsyncIterable<Payload> {
-  let messages = 0;
-  let over = false;
-  let source: AsyncIterator<Payload> | undefined;
-  const end = (failure: RpcError | undefined): void => {
-    if (over) return;
-    over = true;
-    ended(failure, messages);
-  };
-  const read = (result: IteratorResult<Payload>): IteratorResult<Payload> => {
-    if (result.done === true) end(undefined);
-    else messages++;
+  return new WatchedResponses(responses, watch);
+}
+
+class WatchedResponses implements AsyncIterableIterator<Payload> {
+  readonly #responses: AsyncIterable<Payload>;
+  readonly #watch: ResponseWatch;
+  #source: AsyncIterator<Payload> | undefined;
+  #messages = 0;
+  #over = false;
+
+  constructor(responses: AsyncIterable<Payload>, watch: ResponseWatch) {
+    this.#responses = responses;
+    this.#watch = watch;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Payload>> {
+    this.#source ??= this.#responses[Symbol.asyncIterator]();
+    return this.#source.next().then(this.#read, this.#fail);
+  }
+
+  async return(): Promise<IteratorResult<Payload>> {
+    this.#source ??= this.#responses[Symbol.asyncIterator]();
+    const { signal } = this.#watch;
+    this.#end(
+      signal.aborted
+        ? RpcError.from(signal.reason)
+        : new RpcError(Code.CANCELLED, "the responses were not read to their end"),
+    );
+    await this.#source.return?.();
+    return { done: true, value: undefined };
+  }
+
+  readonly #read = (result: IteratorResult<Payload>): IteratorResult<Payload> => {
+    if (result.done === true) this.#end(undefined);
+    else this.#messages++;
     return result;
   };
-  const fail = (thrown: unknown): never => {
+
+  readonly #fail = (thrown: unknown): never => {
+    const { translate } = this.#watch;
     const error = translate === undefined ? thrown : translate(thrown);
-    end(RpcError.from(error));
+    this.#end(RpcError.from(error));
     throw error;
   };
-  const watched: AsyncIterableIterator<Payload> = {
-    [Symbol.asyncIterator]: () => watched,
-    next() {
-      source ??= responses[Symbol.asyncIterator]();
-      return source.next().then(read, fail);
-    },
-    async return() {
-      source ??= responses[Symbol.asyncIterator]();
-      end(
-        signal.aborted
-          ? RpcError.from(signal.reason)
-          : new RpcError(Code.CANCELLED, "the responses were not read to their end"),
-      );
-      await source.return?.();
-      return { done: true, value: undefined };
-    },
-  };
-  return watched;
+
+  #end(failure: RpcError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#watch.ended(failure, this.#messages);
+  }
 }

@@ -1,19 +1,11 @@
-import {
-  type Handler,
-  handlerOf,
-  Metadata,
-  Payload,
-  type PayloadCodec,
-  type Reply,
-  type StreamCall,
-} from "#rpc";
+import { type Handler, handlerOf, Metadata, type PayloadCodec, type Reply, type StreamCall } from "#rpc";
 import type { Logger } from "#telemetry";
 import { Attempts } from "./attempts.ts";
 import { type EndpointStatus, Endpoints } from "./endpoints.ts";
 import type { UpstreamOptions } from "./options.ts";
 import { Replay } from "./replay.ts";
 import type { Lookup } from "./resolver.ts";
-import { brokenProtocol } from "./transport-error.ts";
+import { Responses } from "./responses.ts";
 import { UnaryAttempts } from "./unary-attempts.ts";
 
 /**
@@ -71,7 +63,7 @@ export class Channel {
           attempts.answered();
           replay.commit();
           const sole = call.method.kind === "client_streaming";
-          return { kind: "stream", header, responses: payloads(messages, codec, sole, replay), trailer };
+          return { kind: "stream", header, responses: new Responses(messages, codec, sole, replay), trailer };
         } catch (error) {
           attempts.answered();
           if (!replay.replayable || !attempts.mayRetry(error)) throw error;
@@ -81,24 +73,5 @@ export class Channel {
       replay.close();
       throw error;
     }
-  }
-}
-
-/** @param sole the method has exactly one response */
-async function* payloads(
-  messages: AsyncIterable<Uint8Array>,
-  codec: PayloadCodec,
-  sole: boolean,
-  replay: Replay,
-): AsyncGenerator<Payload> {
-  let count = 0;
-  try {
-    for await (const message of messages) {
-      if (++count > 1 && sole) throw brokenProtocol("the upstream sent more than one response");
-      yield Payload.fromProto(message, codec);
-    }
-    if (count === 0 && sole) throw brokenProtocol("the upstream ended the call well without a response");
-  } finally {
-    replay.close();
   }
 }

@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../support/until.ts";
 import { type ClientCall, readAll } from "./client.ts";
@@ -13,6 +12,13 @@ let world: MeasuredWorld;
 
 beforeAll(async () => {
   world = await startMeasuredWorld();
+  // What is made once, and what V8 compiles, is none of what a stream costs.
+  for (const place of places.filter(({ kind }) => kind === "Server" || kind === "Client")) {
+    const { call, arrived } = begin(world, place, "wait");
+    await sendAll(call, [step(1)]);
+    await arrived();
+    call.cancel();
+  }
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -21,13 +27,12 @@ afterAll(async () => {
 const KiB = 1024;
 const calls = 20;
 /** Those that fill the buffers of a socket each. */
-const heavyCalls = 3;
+const heavyCalls = 6;
 
-/**
- * What one stream may make the gateway hold, in KiB, with room for what the garbage collector leaves: the streams
- * themselves have no end. Over http/1.1 each has a connection with TLS of its own.
- */
-const perStream = { "1.1": 640, "2": 448 } as const;
+/** What one stream may make the gateway hold, in KiB. Over http/1.1 that includes a connection with TLS of its own. */
+const perStream = 256;
+/** For the kernel's buffers to fill, which they do in steps. */
+const patienceMs = 60_000;
 /** What goes out before the other end has to wait, in KiB. The kernel's buffers of a socket come on top over http/1.1. */
 const before = { "1.1": 8192, "2": 512 } as const;
 
@@ -45,6 +50,30 @@ async function standsStill(what: string, sum: () => number): Promise<void> {
   });
 }
 
+/** What is held before a test: the least of some looks, since what the one before it has left behind goes away. */
+async function heldAtFirst(): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < 3; look++) least = Math.min(least, (await world.held()).bytes);
+  return least;
+}
+
+/**
+ * Waits until no more is held. What is let go of now and then, while the kernel's buffers still grow, is held for a moment
+ * and found by the next look; what stays is there at every look.
+ */
+async function holdsLittle(idle: number, count: number): Promise<void> {
+  let held = Number.NaN;
+  try {
+    const little = async (): Promise<boolean> => {
+      held = ((await world.held()).bytes - idle) / count / KiB;
+      return held < perStream;
+    };
+    await until("little is held", little, patienceMs);
+  } catch (cause) {
+    throw new Error(`${held.toFixed(0)} KiB are held for each stream`, { cause });
+  }
+}
+
 async function leave(under: readonly Under[]): Promise<void> {
   for (const { call } of under) call.cancel();
   await until("the upstream is cancelled", () => under.every(({ seen }) => seen.cancelled));
@@ -52,7 +81,9 @@ async function leave(under: readonly Under[]): Promise<void> {
 
 const titled = (some: readonly Place[]) => some.map((place) => [titleOf(place), place] as const);
 
-describe("a client that stops reading makes the upstream wait, and little is held for it", () => {
+describe("a client that stops reading makes the upstream wait, and little is held for it", {
+  timeout: 120_000,
+}, () => {
   const streams = places.filter(({ kind }) => kind === "Server");
 
   async function stall(place: Place): Promise<Under> {
@@ -63,20 +94,21 @@ describe("a client that stops reading makes the upstream wait, and little is hel
   }
 
   test.each(titled(streams))("%s", async (_title, place) => {
-    const idle = await world.held();
+    const idle = await heldAtFirst();
     const stalled = await Promise.all(Array.from({ length: calls }, () => stall(place)));
     await standsStill("nothing is sent", () => stalled.reduce((sum, { seen }) => sum + seen.sent, 0));
     for (const { seen } of stalled) {
       expect(seen.full).toBe(true);
       expect((seen.sent * floodBytes) / KiB).toBeLessThan(before[place.version]);
     }
-    const { bytes } = await world.held();
-    expect((bytes - idle.bytes) / calls / KiB).toBeLessThan(perStream[place.version]);
+    await holdsLittle(idle, calls);
     await leave(stalled);
   });
 });
 
-describe("an upstream that stops reading makes the client wait, and little is held for it", () => {
+describe("an upstream that stops reading makes the client wait, and little is held for it", {
+  timeout: 120_000,
+}, () => {
   const streams = places.filter(({ kind }) => kind === "Client");
   const padding = Buffer.alloc(floodBytes, "x");
 
@@ -95,19 +127,21 @@ describe("an upstream that stops reading makes the client wait, and little is he
   }
 
   test.each(titled(streams))("%s", async (_title, place) => {
-    const idle = await world.held();
+    const idle = await heldAtFirst();
     const count = place.version === "1.1" ? heavyCalls : calls;
     const flooded = await Promise.all(Array.from({ length: count }, () => flood(place)));
     await standsStill("nothing is sent", () => flooded.reduce((sum, { sent }) => sum + sent(), 0));
-    const { bytes } = await world.held();
     for (const { sent } of flooded) expect((sent() * floodBytes) / KiB).toBeLessThan(before[place.version]);
-    expect((bytes - idle.bytes) / count / KiB).toBeLessThan(perStream[place.version]);
+    await holdsLittle(idle, count);
     const gone = leave(flooded);
     // A socket that is not read does not tell that its other end has gone.
     if (place.version === "1.1") for (const { seen } of flooded) seen.finish();
     await gone;
   });
 });
+
+/** Handles and timers that come and go by themselves. */
+const few = 4;
 
 /** Calls that are cancelled; MATRIX_CANCELLED=10000 for a longer look. */
 const cancelled = Number(process.env.MATRIX_CANCELLED ?? 1000);
@@ -150,11 +184,17 @@ test(`${cancelled} calls that are cancelled leave nothing behind`, async () => {
   const all = Math.ceil(cancelled / places.length);
   const first = await rounds(Math.max(6, Math.ceil(all / 3)));
   let last = await rounds(all);
-  // A timer that is about to fire is no leak.
-  await until("no handle or timer is left", async () => {
-    last = await world.held();
-    return isDeepStrictEqual(last.resources, first.resources);
-  });
+  // A timer that is about to fire is no leak, nor is a connection to the upstream more: a leak would be one a call.
+  const more = () =>
+    Object.entries(last.resources).filter(([type, count]) => count > (first.resources[type] ?? 0) + few);
+  await until(
+    "no handle or timer is left",
+    async () => {
+      last = await world.held();
+      return more().length === 0;
+    },
+    patienceMs,
+  );
   expect(last.warnings).toEqual([]);
   // The code that V8 goes on compiling counts too.
   expect((last.bytes - first.bytes) / KiB).toBeLessThan(1536);

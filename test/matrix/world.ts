@@ -60,7 +60,7 @@ export function matrixConfig({ address, frailAddress }: Upstream, jwks: string) 
         },
       },
     },
-    limits: { once: { key: "peer.ip", rate: "1/min", burst: 1 } },
+    limits: { once: { key: "peer.ip", rate: "1/h", burst: 1 } },
     routes: [
       { match: "matrix.v1.Open/*", to: "steady", public: true },
       { match: "matrix.v1.Private/*", to: "steady", auth: { any: ["main"] } },

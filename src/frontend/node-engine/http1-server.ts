@@ -115,11 +115,17 @@ export function createHttp1Engine({ limits, events, complete, count }: EngineOpt
       endWith(connection.socket, rawRefusal(head, complete, fields));
       return;
     }
+    let kept: IncomingMessage | undefined = request;
     events.upgrade({
       head,
       peer: connection.peer,
       startedAt: performance.now(),
-      request,
+      takeRequest() {
+        if (kept === undefined) throw new Error("the request was taken before");
+        const taken = kept;
+        kept = undefined;
+        return taken;
+      },
       socket,
       firstBytes,
       refuse: (status, fields, body) =>

@@ -109,7 +109,8 @@ async function forwardUpgrade(
   call: Call,
   target: HttpTarget,
 ): Promise<void> {
-  const { request, socket, firstBytes } = upgrade;
+  const { socket, firstBytes } = upgrade;
+  const request = upgrade.takeRequest();
   const headers = requestHeaders(upgrade.head, call);
   headers.upgrade = "websocket";
   headers.connection = "upgrade";

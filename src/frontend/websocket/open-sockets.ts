@@ -26,15 +26,30 @@ const roundsPerPing = 16;
 /** Most that may wait to be sent while pings are still answered: who floods, and does not read, gets no pongs. */
 const maxBufferedForPong = 16 * 1024;
 
+function answerPing(this: WebSocket, data: Buffer): void {
+  if (this.readyState === this.OPEN && this.bufferedAmount < maxBufferedForPong) this.pong(data);
+}
+
 /** The WebSockets that carry calls: accepts them, and pings them until they close. */
 export class OpenSockets {
   readonly #settings: WebSocketSettings;
   readonly #servers = new Map<number, WebSocketServer>();
   readonly #sockets = new Map<WebSocket, Tended>();
   readonly #pings: NodeJS.Timeout | undefined;
+  // The same functions for all, since many sockets may be open.
+  readonly #onPong: (this: WebSocket) => void;
+  readonly #onClose: (this: WebSocket) => void;
 
   constructor(settings: WebSocketSettings) {
     this.#settings = settings;
+    const sockets = this.#sockets;
+    this.#onPong = function () {
+      const tended = sockets.get(this);
+      if (tended !== undefined) tended.alive = true;
+    };
+    this.#onClose = function () {
+      sockets.delete(this);
+    };
     const { pingMs } = settings;
     if (pingMs === undefined) return;
     this.#pings = setInterval(() => this.#ping(), pingMs / roundsPerPing).unref();
@@ -46,7 +61,8 @@ export class OpenSockets {
 
   /** Shakes hands. @throws RpcError when the handshake turns out to be none; it was answered then */
   accept(upgrade: Upgrade, { confirmed, maxMessageBytes, head }: Acceptance): WebSocket {
-    const { request, socket: stream, firstBytes } = upgrade;
+    const { socket: stream, firstBytes } = upgrade;
+    const request = upgrade.takeRequest();
     if (confirmed === undefined) delete request.headers["sec-websocket-protocol"];
     else request.headers["sec-websocket-protocol"] = confirmed;
     const server = this.#server(maxMessageBytes);
@@ -61,17 +77,10 @@ export class OpenSockets {
     server.off("headers", addHead);
     if (accepted === undefined)
       throw new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone" });
-    const socket = accepted;
-    const tended: Tended = { alive: true, rounds: 1 + Math.floor(Math.random() * roundsPerPing) };
-    this.#sockets.set(socket, tended);
-    socket.on("pong", () => {
-      tended.alive = true;
-    });
-    socket.on("ping", (data: Buffer) => {
-      if (socket.readyState === socket.OPEN && socket.bufferedAmount < maxBufferedForPong) socket.pong(data);
-    });
-    socket.on("close", () => this.#sockets.delete(socket));
-    return socket;
+    const rounds = 1 + Math.floor(Math.random() * roundsPerPing);
+    this.#sockets.set(accepted, { alive: true, rounds });
+    accepted.on("pong", this.#onPong).on("ping", answerPing).on("close", this.#onClose);
+    return accepted;
   }
 
   /** Waits until all are closed, at most `graceMs`; ends those that are not. Accepts no more. */

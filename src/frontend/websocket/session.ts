@@ -1,5 +1,5 @@
 import type { WebSocket } from "ws";
-import { Code, Metadata, type Payload, RpcError } from "#rpc";
+import { CallAbort, type CallSignal, Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import type { WebSocketSettings } from "./settings.ts";
@@ -7,20 +7,29 @@ import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
 const maxQueued = 16;
-const maxQueuedBytes = 256 * 1024;
+const maxQueuedBytes = 64 * 1024;
 /** Bytes that may wait to be sent before the next response is pulled. */
 const maxBuffered = 16 * 1024;
+
+interface Waiting {
+  resolve(message: Uint8Array | undefined): void;
+  reject(error: unknown): void;
+}
+
+function ignore(): void {}
 
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
   readonly #settings: WebSocketSettings;
-  readonly #handshake: () => WebSocket;
-  readonly #gone = new AbortController();
+  /** Let go of once it is done. */
+  #handshake: (() => WebSocket) | undefined;
+  readonly #gone = new CallAbort();
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #halfClosed = false;
   #expectsMessages = true;
-  #wake: (() => void) | undefined;
+  /** Whoever waits for the next message. */
+  #waiting: Waiting | undefined;
   #socket: WebSocket | undefined;
   #shown: Outgoing | undefined;
   #firstIsRaw = false;
@@ -36,8 +45,8 @@ export class Session {
   }
 
   /** Aborted when the client is gone. */
-  get signal(): AbortSignal {
-    return this.#gone.signal;
+  get signal(): CallSignal {
+    return this.#gone;
   }
 
   get accepted(): boolean {
@@ -50,30 +59,41 @@ export class Session {
   }
 
   accept(): void {
-    if (this.#socket !== undefined) return;
-    const socket = this.#handshake();
+    const handshake = this.#handshake;
+    if (handshake === undefined) return;
+    this.#handshake = undefined;
+    const socket = handshake();
     this.#socket = socket;
     this.#limit(socket);
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
     // ws closes by itself, with the right code, what breaks its protocol.
-    socket.on("error", () => {});
+    socket.on("error", ignore);
   }
 
   /** The next message of the client; undefined after its half-close. @throws RpcError when the client has gone */
-  async next(): Promise<Uint8Array | undefined> {
-    this.accept();
-    while (this.#queue.length === 0) {
-      if (this.#gone.signal.aborted) throw this.#gone.signal.reason;
-      if (this.#halfClosed) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+  next(): Promise<Uint8Array | undefined> {
+    return new Promise((resolve, reject) => {
+      this.accept();
+      this.#waiting = { resolve, reject };
+      this.#wake();
+    });
+  }
+
+  /** Tells whoever waits what there is to tell. */
+  #wake(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const message = this.#queue.shift();
+    if (message === undefined && !this.#gone.aborted && !this.#halfClosed) return;
+    this.#waiting = undefined;
+    if (message === undefined && this.#gone.aborted) {
+      waiting.reject(this.#gone.reason);
+      return;
     }
-    const message = this.#queue.shift() as Uint8Array;
-    this.#queuedBytes -= message.length;
+    this.#queuedBytes -= message?.length ?? 0;
     if (this.#socket?.isPaused === true && this.#queue.length < maxQueued / 2) this.#socket.resume();
-    return message;
+    waiting.resolve(message);
   }
 
   /** The first frame, whatever the subprotocol makes of later ones. @throws RpcError when the client has gone */
@@ -124,7 +144,7 @@ export class Session {
   goAway(): void {
     this.#socket?.close(1001, "the gateway is going away");
     this.#gone.abort(new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" }));
-    this.#wake?.();
+    this.#wake();
   }
 
   terminate(): void {
@@ -159,7 +179,7 @@ export class Session {
   #fail(error: RpcError): void {
     this.finish(error);
     this.#gone.abort(error);
-    this.#wake?.();
+    this.#wake();
   }
 
   #received(socket: WebSocket, data: Buffer, isBinary: boolean): void {
@@ -174,7 +194,7 @@ export class Session {
       this.#violated(socket, incoming.code, incoming.reason);
     } else if (incoming.kind === "end") {
       this.#halfClosed = true;
-      this.#wake?.();
+      this.#wake();
     } else if (this.#halfClosed || !this.#expectsMessages) {
       this.#violated(
         socket,
@@ -185,7 +205,7 @@ export class Session {
       this.#queue.push(incoming.bytes);
       this.#queuedBytes += incoming.bytes.length;
       if (this.#queue.length >= maxQueued || this.#queuedBytes >= maxQueuedBytes) socket.pause();
-      this.#wake?.();
+      this.#wake();
     }
   }
 
@@ -199,6 +219,6 @@ export class Session {
     this.#gone.abort(
       new RpcError(Code.CANCELLED, "the client has gone", { reason: "client_gone", httpStatus: 499 }),
     );
-    this.#wake?.();
+    this.#wake();
   }
 }

@@ -22,12 +22,22 @@ export function soleMessage(chunk: Uint8Array, limit: number): Uint8Array | unde
   return said === length ? chunk.subarray(prefixSize) : undefined;
 }
 
-/** Cuts the body of a response into messages. Holds no more than one message that is not whole, up to the limit. */
+/** Octets that the chunks which wait may keep in memory beyond twice their own size. */
+const maxPinned = 64 * 1024;
+/** Chunks that may wait, beside one for every KiB. */
+const maxChunks = 256;
+
+/**
+ * Cuts the body of a response into messages, each when it is asked for: what nobody has asked for waits as it came, so that
+ * small messages take no more memory than large ones.
+ */
 export class MessageReader {
   readonly #limit: number;
   #encoding = "identity";
-  #parts: Uint8Array[] = [];
+  #chunks: Uint8Array[] = [];
   #size = 0;
+  /** Octets of memory that the chunks are parts of. */
+  #pinned = 0;
   /** Octets until something can be read: a prefix, or a prefix and its message. */
   #needed = prefixSize;
 
@@ -41,32 +51,65 @@ export class MessageReader {
     this.#encoding = encoding ?? "identity";
   }
 
-  /** The body ended between two messages. */
-  get complete(): boolean {
-    return this.#size === 0;
+  /** Octets that came and were not read. At the end of a body whose messages were read, 0 unless it ended within one. */
+  get size(): number {
+    return this.#size;
   }
 
-  /** Calls back with each message that ends in this chunk. @throws TransportError */
-  push(chunk: Uint8Array, onMessage: (message: Uint8Array) => void): void {
-    this.#parts.push(chunk);
+  push(chunk: Uint8Array): void {
+    // Chunks that came together share the memory that they were read into.
+    if (this.#chunks.at(-1)?.buffer !== chunk.buffer) this.#pinned += chunk.buffer.byteLength;
+    this.#chunks.push(chunk);
     this.#size += chunk.length;
-    while (this.#size >= this.#needed) {
-      const whole = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#size);
-      const length = ((whole[1]! << 24) | (whole[2]! << 16) | (whole[3]! << 8) | whole[4]!) >>> 0;
-      if (whole[0]! > 1) throw unreadable("the upstream sent a message with an unknown flag");
-      if (length > this.#limit) throw tooLarge();
-      const end = prefixSize + length;
-      if (this.#size < end) {
-        this.#needed = end;
-        this.#parts = [whole];
-        return;
-      }
-      const message = whole.subarray(prefixSize, end);
-      this.#needed = prefixSize;
-      this.#size -= end;
-      this.#parts = this.#size === 0 ? [] : [whole.subarray(end)];
-      onMessage(whole[0] === 1 ? this.#decompress(message) : message);
+    const scattered = this.#pinned > maxPinned + 2 * this.#size;
+    if (scattered || this.#chunks.length > maxChunks + this.#size / 1024) this.#join(this.#size);
+  }
+
+  /** Takes the next message; undefined until it is whole. @throws TransportError */
+  read(): Uint8Array | undefined {
+    if (this.#size < this.#needed) return undefined;
+    let chunk = this.#join(this.#needed);
+    const length = ((chunk[1]! << 24) | (chunk[2]! << 16) | (chunk[3]! << 8) | chunk[4]!) >>> 0;
+    if (chunk[0]! > 1) throw unreadable("the upstream sent a message with an unknown flag");
+    if (length > this.#limit) throw tooLarge();
+    const end = prefixSize + length;
+    this.#needed = end;
+    if (this.#size < end) return undefined;
+    chunk = this.#join(end);
+    this.#needed = prefixSize;
+    this.#size -= end;
+    if (chunk.length > end) this.#chunks[0] = chunk.subarray(end);
+    else this.#chunks.shift();
+    if (this.#size === 0) this.#pinned = 0;
+    const message = chunk.subarray(prefixSize, end);
+    return chunk[0] === 1 ? this.#decompress(message) : message;
+  }
+
+  /** Forgets what was not read. */
+  clear(): void {
+    this.#chunks = [];
+    this.#size = 0;
+    this.#pinned = 0;
+  }
+
+  /** The first chunk, made of as many as it takes to have so many octets; of the last no more than is needed. */
+  #join(octets: number): Uint8Array {
+    const [first] = this.#chunks;
+    if (first !== undefined && first.length >= octets) return first;
+    const joined = Buffer.allocUnsafeSlow(octets);
+    let count = 0;
+    let left: Uint8Array | undefined;
+    for (let at = 0; at < octets; count++) {
+      const chunk = this.#chunks[count]!;
+      const room = octets - at;
+      if (chunk.length > room) left = chunk.subarray(room);
+      joined.set(left === undefined ? chunk : chunk.subarray(0, room), at);
+      at += chunk.length;
     }
+    if (left === undefined) this.#chunks.splice(0, count, joined);
+    else this.#chunks.splice(0, count, joined, left);
+    if (this.#chunks.length === 1) this.#pinned = octets;
+    return joined;
   }
 
   #decompress(message: Uint8Array): Uint8Array {

@@ -7,9 +7,6 @@ import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
 import { frameMessage, MessageReader } from "./message-reader.ts";
 
-/** Octets of responses that are held before the window is kept shut, so that the upstream has to wait. */
-const readAhead = 64 * 1024;
-
 /** Makes one streaming call; resolves with the header. @throws TransportError, the signal's reason, or the source's error */
 export function streamCall(
   connection: Connection,
@@ -22,6 +19,11 @@ export function streamCall(
   });
 }
 
+interface Caller {
+  resolve(reply: TransportStreamReply): void;
+  reject(error: Error): void;
+}
+
 interface Pending {
   resolve(result: IteratorResult<Uint8Array>): void;
   reject(error: Error): void;
@@ -30,17 +32,15 @@ interface Pending {
 const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /** Messages both ways. Also the iterator of the responses. */
-class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
+class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterator<Uint8Array> {
   place = -1;
   readonly #owner: CallOwner;
   readonly #signal: CallSignal;
-  readonly #resolve: (reply: TransportStreamReply) => void;
-  readonly #reject: (error: Error) => void;
+  /** Whoever waits for the header; nobody once that is there, or never will be. */
+  #caller: Caller | undefined;
   readonly #onAbort = (): void => this.cancel(abortReason(this.#signal));
   readonly #reader: MessageReader;
   readonly #trailer = new Metadata();
-  readonly #received: Uint8Array[] = [];
-  #receivedSize = 0;
   /** Octets that came and are not given back to the window yet. */
   #owed = 0;
   #stream: Stream | undefined;
@@ -63,8 +63,7 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
   ) {
     this.#owner = owner;
     this.#signal = signal;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#caller = { resolve, reject };
     this.#reader = new MessageReader(owner.maxMessageBytes);
   }
 
@@ -73,29 +72,27 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
     this.#signal.addEventListener("abort", this.#onAbort);
     const stream = connection.request(this.#owner.fieldsOf(call), false);
     this.#stream = stream;
-    stream.consumer = this.#consumer;
+    stream.consumer = this;
     this.#source = messages[Symbol.asyncIterator]();
     void this.#send(stream, this.#source);
   }
 
-  readonly #consumer: StreamConsumer = {
-    response: (status, fields) => this.#onHead(status, fields),
-    data: (chunk) => this.#onData(chunk),
-    end: (trailers) => this.#onEnd(trailers),
-    broken: (breach: Breach) => {
-      const stream = this.#stream;
-      if (stream === undefined || this.#ended) return;
-      judge(breach, stream.connection, (error) => {
-        if (!this.#ended) this.#end(error);
-      });
-    },
-    writable: () => this.#wake(),
-  };
+  broken(breach: Breach): void {
+    const stream = this.#stream;
+    if (stream === undefined || this.#ended) return;
+    judge(breach, stream.connection, (error) => {
+      if (!this.#ended) this.#end(error);
+    });
+  }
+
+  writable(): void {
+    this.#wake();
+  }
 
   cancel(error: Error): void {
     if (this.#ended) return;
     this.#stream?.cancel(ErrorCode.CANCEL);
-    this.#received.length = 0;
+    this.#reader.clear();
     this.#end(error);
   }
 
@@ -104,9 +101,8 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
-    const message = this.#received.shift();
+    const message = this.#read();
     if (message !== undefined) {
-      this.#receivedSize -= message.length;
       this.#giveBack();
       return Promise.resolve({ done: false, value: message });
     }
@@ -115,20 +111,25 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
       this.#failure = undefined;
       return Promise.reject(failure);
     }
-    if (this.#ended) return Promise.resolve(done);
+    if (this.#ended) {
+      if (this.#reader.size === 0) return Promise.resolve(done);
+      this.#reader.clear();
+      return Promise.reject(endedWithin());
+    }
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject };
+      this.#giveBack();
     });
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
     this.cancel(new RpcError(Code.CANCELLED, "the responses are no longer wanted"));
-    this.#received.length = 0;
+    this.#reader.clear();
     this.#failure = undefined;
     return Promise.resolve(done);
   }
 
-  #onHead(status: number, fields: readonly string[]): void {
+  response(status: number, fields: readonly string[]): void {
     if (status < 200) return;
     this.#httpStatus = status;
     this.#head = fields;
@@ -137,34 +138,37 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
     if (isGrpcHead(status, fields) && fieldOf(fields, "grpc-status") === undefined) this.#reply(fields);
   }
 
-  #onData(chunk: Uint8Array): void {
+  data(chunk: Uint8Array): void {
     if (this.#ended) return;
     if (this.#head === undefined || !isGrpcHead(this.#httpStatus, this.#head)) {
       this.cancel(notGrpc(this.#httpStatus));
       return;
     }
     this.#owed += chunk.length;
-    try {
-      this.#reader.push(chunk, (message) => this.#onMessage(message));
-    } catch (error) {
-      this.cancel(error instanceof Error ? error : new Error("unreadable", { cause: error }));
-      return;
+    this.#reader.push(chunk);
+    const pending = this.#pending;
+    const message = pending === undefined ? undefined : this.#read();
+    if (message !== undefined) {
+      this.#pending = undefined;
+      pending?.resolve({ done: false, value: message });
     }
     this.#giveBack();
   }
 
-  #onMessage(message: Uint8Array): void {
-    const pending = this.#pending;
-    if (pending !== undefined) {
-      this.#pending = undefined;
-      pending.resolve({ done: false, value: message });
-      return;
+  /** The next message; undefined when there is none, or none that can be read, which is the end of the call. */
+  #read(): Uint8Array | undefined {
+    try {
+      return this.#reader.read();
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error("unreadable", { cause: thrown });
+      this.#reader.clear();
+      if (this.#ended) this.#failure = error;
+      else this.cancel(error);
+      return undefined;
     }
-    this.#received.push(message);
-    this.#receivedSize += message.length;
   }
 
-  #onEnd(trailers: readonly string[] | undefined): void {
+  end(trailers: readonly string[] | undefined): void {
     if (this.#ended) return;
     const head = this.#head ?? [];
     const last = trailers ?? head;
@@ -176,7 +180,8 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
     } else {
       const failure =
         failureOf(trailers, head, this.#replied) ??
-        (this.#reader.complete ? undefined : brokenProtocol("the upstream ended the call within a message"));
+        // Whoever waits has read all messages that are whole; the others come to it by themselves.
+        (this.#pending !== undefined && this.#reader.size > 0 ? endedWithin() : undefined);
       if (failure === undefined) {
         this.#trailer.merge(answerMetadata(last));
         this.#reply(trailers === undefined ? [] : head);
@@ -189,14 +194,16 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
 
   #reply(head: readonly string[]): void {
     this.#replied = true;
-    this.#resolve({ header: answerMetadata(head), messages: this, trailer: this.#trailer });
+    this.#caller?.resolve({ header: answerMetadata(head), messages: this, trailer: this.#trailer });
+    this.#caller = undefined;
   }
 
+  /** What waits to be read is kept from the upstream's window, but for a message that is waited for, however large. */
   #giveBack(): void {
-    if (this.#owed === 0 || this.#receivedSize >= readAhead) return;
-    const owed = this.#owed;
-    this.#owed = 0;
-    this.#stream?.consumed(owed);
+    const free = this.#pending === undefined ? this.#owed - this.#reader.size : this.#owed;
+    if (free <= 0) return;
+    this.#owed -= free;
+    this.#stream?.consumed(free);
   }
 
   #end(failure: Error | undefined): void {
@@ -209,8 +216,8 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
     else {
       if (pending === undefined) this.#failure = failure;
       else pending.reject(failure);
-      // Of no effect when the header has come.
-      this.#reject(failure);
+      this.#caller?.reject(failure);
+      this.#caller = undefined;
     }
     this.#wake();
     // Of a generator that is waiting for its own source this ends it later; nobody waits for that.
@@ -242,4 +249,8 @@ class StreamExchange implements ActiveCall, AsyncIterableIterator<Uint8Array> {
       this.cancel(error instanceof Error ? error : RpcError.from(error));
     }
   }
+}
+
+function endedWithin(): RpcError {
+  return brokenProtocol("the upstream ended the call within a message");
 }

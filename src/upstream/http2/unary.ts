@@ -88,12 +88,13 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
       this.#reader = new MessageReader(this.#owner.maxMessageBytes);
       this.#reader.encoding = fieldOf(this.#head?.fields ?? [], "grpc-encoding");
     }
-    this.#reader.push(chunk, (message) => {
+    this.#reader.push(chunk);
+    for (let message = this.#reader.read(); message !== undefined; message = this.#reader.read()) {
       if (this.#message !== undefined) {
         throw brokenProtocol("the upstream sent more than one response to a unary call");
       }
       this.#message = message;
-    });
+    }
   }
 
   end(trailers: readonly string[] | undefined): void {
@@ -107,7 +108,7 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
     }
     const failure = last.status === "0" ? undefined : failureOf(trailers, head.fields, false);
     if (failure !== undefined) this.#fail(failure);
-    else if (this.#reader?.complete === false)
+    else if (this.#reader !== undefined && this.#reader.size > 0)
       this.#fail(brokenProtocol("the upstream ended the call within a message"));
     else if (this.#message === undefined) {
       this.#fail(brokenProtocol("the upstream ended the call well without a response"));

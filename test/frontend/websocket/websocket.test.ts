@@ -232,7 +232,7 @@ describe("how it ends", () => {
     await until("it is logged", () => at.access().some(({ code }) => code === "CANCELLED"));
   });
 
-  test("a reader that stops holds the upstream back", async () => {
+  test("a reader that stops holds the upstream back", { timeout: 120_000 }, async () => {
     let written = 0;
     await using server = await echo({
       Count: serverStream((call) => {
@@ -249,15 +249,19 @@ describe("how it ends", () => {
     const { socket } = await talk(at, "/v1/count/1");
     socket.pause();
     let before = -1;
-    await until("it stands still", async () => {
-      const same = before === written;
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      return same;
-    });
+    await until(
+      "it stands still",
+      async () => {
+        const same = before === written;
+        before = written;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return same;
+      },
+      60_000,
+    );
     expect(written).toBeLessThan(16 * 1024 * 1024);
     socket.resume();
-    await until("it goes on", () => written > before + 1024 * 1024);
+    await until("it goes on", () => written > before + 1024 * 1024, 30_000);
     socket.terminate();
   });
 
