@@ -95,6 +95,32 @@ describe("what a provider says of itself is not believed when it", () => {
   });
 });
 
+test("a redirect is not followed, even to where the right answer is", async () => {
+  const { issuer } = world.provider;
+  world.provider.behave({
+    answer: (request, response) => {
+      if (request.url === metadata) {
+        response.writeHead(302, { location: `${issuer}/moved` }).end();
+        return true;
+      }
+      if (request.url !== "/moved") return false;
+      const right = {
+        issuer,
+        authorization_endpoint: `${issuer}/authorize`,
+        token_endpoint: `${issuer}/token`,
+      };
+      response.writeHead(200, json).end(JSON.stringify(right));
+      return true;
+    },
+  });
+  expect((await world.browser().visit(`${origin}/.dragoman/login`)).status).toBe(503);
+});
+
+test("what a provider says of itself is about its very name, to the last slash", async () => {
+  world.provider.behave({ metadata: { issuer: `${world.provider.issuer}/` } });
+  expect((await world.browser().visit(`${origin}/.dragoman/login`)).status).toBe(503);
+});
+
 test("a provider that was down is asked again, though not at once", async () => {
   world.provider.behave({ answer: at(metadata, (response) => response.destroy()) });
   let asked = 0;
