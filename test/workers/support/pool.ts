@@ -132,5 +132,5 @@ export function callOn(session: http2.ClientHttp2Session, method: string, value:
 
 /** Request ids of one process begin alike; the echo answers with the id that it was called with. */
 function workerOf(text: string): string {
-  return /([0-9a-f]{16})-/.exec(text)?.[1] ?? "";
+  return /([\w-]{6})[\w-]{6}/.exec(text)?.[1] ?? "";
 }
