@@ -18,7 +18,7 @@ export interface RequestHead {
 
 /** What was found out about the fields of a head, for the next request that has them: `undefined` until somebody has. */
 export interface HeadMemo {
-  /** Names and values of its metadata; to be copied, not changed. */
+  /** Names and values of its metadata, and room for more; to be copied, not changed. */
   metadata: readonly string[] | undefined;
   /** Milliseconds that the caller gives the call; -1 where it does not say. */
   timeoutMs: number | undefined;

@@ -59,9 +59,14 @@ const asciiValue = /^[\x20-\x7e]*$/;
 /** What of a request's fields belongs to the call. @throws RpcError INVALID_ARGUMENT for what gRPC cannot carry */
 export function requestMetadata({ fields, memo }: Pick<RequestHead, "fields" | "memo">): Metadata {
   if (memo === undefined) return new Metadata(metadataPairs(fields));
-  memo.metadata ??= metadataPairs(fields);
-  return new Metadata(memo.metadata.slice());
+  memo.metadata ??= [...metadataPairs(fields), ...spare];
+  const pairs = memo.metadata.slice();
+  pairs.length -= spare.length;
+  return new Metadata(pairs);
 }
+
+/** Room for what the gateway adds, so that the copy does not have to grow. */
+const spare: readonly string[] = new Array(16).fill("");
 
 function metadataPairs(fields: Fields): string[] {
   const connection = field(fields, "connection");

@@ -56,7 +56,7 @@ export interface Context {
   upstream: string | undefined;
   endpoint: string | undefined;
   /** Addresses of the endpoints that attempts of this call went to; the next attempt prefers others. */
-  readonly tried: string[];
+  tried: readonly string[];
   /** Attempts made so far, the first included. */
   attempts: number;
   /** Milliseconds spent waiting in a queue of the gateway's own. */

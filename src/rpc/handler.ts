@@ -33,6 +33,14 @@ export function handlerOf(unary: UnaryHandler, stream: (call: StreamCall) => Pro
   return Object.assign(handle, { unary });
 }
 
+/** Apart from where it is used, so that calls that need not wait make no closures. */
+function onceLet(waiting: Promise<void>, next: UnaryHandler, call: UnaryCall, sink: UnarySink): void {
+  waiting.then(
+    () => next(call, sink),
+    (error: unknown) => sink.failed(error),
+  );
+}
+
 /** How a handler makes unary calls, whatever it is made of. */
 export function unaryOf(handler: Handler): UnaryHandler {
   if (handler.unary !== undefined) return handler.unary;
@@ -64,11 +72,7 @@ export function guard(check: (call: Call) => Promise<void> | void): Filter {
           return;
         }
         if (waiting === undefined) nextUnary(call, sink);
-        else
-          waiting.then(
-            () => nextUnary(call, sink),
-            (error: unknown) => sink.failed(error),
-          );
+        else onceLet(waiting, nextUnary, call, sink);
       },
       async (call) => {
         await check(call);

@@ -151,7 +151,12 @@ class RuleTranscoder implements Transcoder {
     const { rule } = this;
     const content = this.#isBlank(body) ? undefined : body;
     const base = content === undefined ? nothing : this.#body(content, contentType);
-    if (captures.length === 0 && query === "" && this.#mask === undefined) return base;
+    if (query === "" && this.#mask === undefined) {
+      if (captures.length === 0) return base;
+      const only = this.#bindings.length === 1 ? this.#bindings[0] : undefined;
+      if (only !== undefined && base.length === 0)
+        return wrap(this.#encode(only.leaf, captures[0] ?? "", only.name), only.parents);
+    }
     const parts: Uint8Array[] = [base];
     this.#bindPath(captures, base, parts);
     const given = query === "" ? none : this.#bindQuery(query, base, parts, rule.body !== undefined);

@@ -49,7 +49,7 @@ export class Attempts {
     }
     const context = this.#context;
     context.endpoint = endpoint.address;
-    context.tried.push(endpoint.address);
+    context.tried = context.tried.length === 0 ? [endpoint.address] : [...context.tried, endpoint.address];
     context.attempts++;
     this.#startedAt = performance.now();
     return { path: method.path, header, deadline, signal, previousAttempts: this.#previous };

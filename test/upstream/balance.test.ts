@@ -60,12 +60,12 @@ test("an attempt that follows another goes elsewhere", async () => {
   await until("both are ready", () => channel.endpoints.every(({ state }) => state === "ready"));
   for (let i = 0; i < 5; i++) {
     const call = unary("x");
-    call.context.tried.push(one.address);
+    call.context.tried = [...call.context.tried, one.address];
     await callUnary(channel, call);
   }
   expect([one.unaryCalls, two.unaryCalls]).toEqual([0, 5]);
   const both = unary("x");
-  both.context.tried.push(one.address, two.address);
+  both.context.tried = [...both.context.tried, one.address, two.address];
   await callUnary(channel, both);
   await channel.close(0);
 });
@@ -137,7 +137,7 @@ test("calls that a GOAWAY leaves out go elsewhere, and those that it leaves in e
   const channel = channelTo([leaving.address, server.address]);
   await until("both are ready", () => channel.endpoints.every(({ state }) => state === "ready"));
   const calls = [unary("early"), unary("late")] as const;
-  for (const { context } of calls) context.tried.push(server.address);
+  for (const { context } of calls) context.tried = [...context.tried, server.address];
   const early = callUnary(channel, calls[0]);
   await until("the first call arrived", () => first !== undefined);
   const late = callUnary(channel, calls[1]);

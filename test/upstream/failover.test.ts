@@ -132,7 +132,7 @@ test("a call that may not be repeated fails when its connection is lost, and onl
   const channel = channelTo([dying.address, staying.address]);
   await until("both are ready", () => channel.endpoints.every(({ state }) => state === "ready"));
   const call = unary("x");
-  call.context.tried.push(staying.address);
+  call.context.tried = [...call.context.tried, staying.address];
   const failed = channel.handler(opaque)(call);
   const outcome = expect(failed).rejects.toMatchObject({ code: Code.UNAVAILABLE, reason: "connection_lost" });
   await until("the call arrived", () => held.length === 1);

@@ -189,6 +189,7 @@ export class Http2Transport implements Transport, CallOwner {
 
   /** One after the other, as long as there is room: the others keep their places. */
   #wake(): void {
+    if (this.#waiting.length === 0) return;
     const places = this.#ready.some((connection) => connection.hasRoom) || this.#ready.length === 0;
     if (places) for (const settle of [...this.#waiting]) settle();
   }
