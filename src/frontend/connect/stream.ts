@@ -64,6 +64,7 @@ export const connectStreamProtocol: Protocol<ConnectStreamMatch> = {
   fail(exchange, error, routes, context, match) {
     const fields = answerFields(exchange, match?.cors ?? routes.cors, context, match?.form ?? "proto");
     if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);
+    if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
     if (error.head !== undefined) appendMetadata(fields, error.head);
     const { httpStatus } = error;
     if (httpStatus === 404 || httpStatus === 405 || httpStatus === 415) {

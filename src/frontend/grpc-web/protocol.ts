@@ -122,6 +122,7 @@ export const grpcWebProtocol: Protocol<GrpcWebMatch> = {
     const cors = match === undefined ? routes.cors : match.cors;
     const isText = answersText(head);
     const fields = answerFields(head, isText, cors, context);
+    if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
     if (error.head !== undefined) appendGrpcMetadata(fields, error.head);
     if (error.header !== undefined) {
       appendGrpcMetadata(fields, error.header);

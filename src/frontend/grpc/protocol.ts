@@ -107,6 +107,7 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
 
   fail(exchange, error, _routes, context) {
     const fields = answerFields(context);
+    if (error.challenge !== undefined) fields.push("www-authenticate", error.challenge);
     if (error.head !== undefined) appendGrpcMetadata(fields, error.head);
     if (error.reason === "protocol_mismatch" || error.httpStatus === 405 || error.httpStatus === 415) {
       exchange.respond(error.httpStatus ?? 400, [...fields, ...errorFields(error)]);

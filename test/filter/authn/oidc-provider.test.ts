@@ -1,71 +1,30 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import Provider from "oidc-provider";
+import { decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
-import { makeKey, type SigningKey } from "./support/tokens.ts";
+import { failure } from "../support/call.ts";
+import { authenticator } from "./support/authenticate.ts";
+import { type OidcProvider, startOidcProvider } from "./support/oidc-provider.ts";
+import { audience, makeKey } from "./support/tokens.ts";
 
 /** What the programs of the test want to call. */
 const resources = { jwt: "https://shop.test/jwt", opaque: "https://shop.test/opaque" } as const;
 const proto = `syntax = "proto3"; package t; service T { rpc M(R) returns (R); } message R {}`;
 
-let providerServer: http.Server;
+let provider: OidcProvider;
 let upstream: http.Server;
-let issuer: string;
 let world: TestGateway;
-
-const listening = async (server: http.Server): Promise<string> => {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-};
-const closed = (server: http.Server): Promise<unknown> =>
-  new Promise((resolve) => {
-    server.close(resolve);
-    server.closeAllConnections();
-  });
-
-/** A provider as anybody may run it: programs get tokens by their own credentials (RFC 6749 4.4). */
-function provider(key: SigningKey): Provider {
-  const program = (client_id: string) => ({
-    client_id,
-    client_secret: `secret of ${client_id}`,
-    grant_types: ["client_credentials"],
-    redirect_uris: [],
-    response_types: [],
-  });
-  return new Provider(issuer, {
-    clients: [program("robot"), program("gateway")],
-    jwks: { keys: [{ ...key.privateJwk, kid: key.kid, alg: key.alg, use: "sig" }] },
-    clientDefaults: { id_token_signed_response_alg: "ES256" },
-    scopes: ["orders.read"],
-    features: {
-      clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
-      introspection: { enabled: true, allowedPolicy: async () => true },
-      revocation: { enabled: true, allowedPolicy: async () => true },
-      resourceIndicators: {
-        enabled: true,
-        getResourceServerInfo: async (_context, resource) => ({
-          scope: "orders.read",
-          audience: resource,
-          accessTokenTTL: 600,
-          accessTokenFormat: resource === resources.jwt ? "jwt" : "opaque",
-          jwt: { sign: { alg: "ES256" } },
-        }),
-      },
-    },
-  });
-}
 
 beforeAll(async () => {
   upstream = http.createServer((request, response) => response.end(JSON.stringify(request.headers)));
-  const web = await listening(upstream);
-  const key = await makeKey("k1");
-  let handle: http.RequestListener = () => {};
-  providerServer = http.createServer((request, response) => handle(request, response));
-  issuer = await listening(providerServer);
-  const serving = provider(key).callback();
-  handle = (request, response) => void serving(request, response);
+  await new Promise<void>((resolve) => upstream.listen(0, "127.0.0.1", resolve));
+  const web = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`;
+  provider = await startOidcProvider([await makeKey("k1")], (resource) => ({
+    audience: resource,
+    format: resource === resources.jwt ? "jwt" : "opaque",
+  }));
+  const { issuer } = provider;
   world = await testGateway(
     { "t.proto": proto },
     {
@@ -92,27 +51,12 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
-  await closed(providerServer);
-  await closed(upstream);
-});
-
-const credentials = `Basic ${Buffer.from("robot:secret+of+robot").toString("base64")}`;
-
-function ask(path: string, form: Readonly<Record<string, string>>): Promise<Response> {
-  return fetch(`${issuer}${path}`, {
-    method: "POST",
-    headers: { authorization: credentials },
-    body: new URLSearchParams(form),
+  await provider[Symbol.asyncDispose]();
+  await new Promise((resolve) => {
+    upstream.close(resolve);
+    upstream.closeAllConnections();
   });
-}
-
-async function tokenFor(resource: string, scope = "orders.read"): Promise<string> {
-  const response = await ask("/token", { grant_type: "client_credentials", resource, scope });
-  const answer: unknown = await response.json();
-  if (typeof answer !== "object" || answer === null || !("access_token" in answer))
-    throw new Error(JSON.stringify(answer));
-  return String(answer.access_token);
-}
+});
 
 async function call(token: string) {
   const response = await fetch(`http://127.0.0.1:${world.gateway.httpPort}/x`, {
@@ -122,22 +66,53 @@ async function call(token: string) {
 }
 
 test("a JWT of a provider is good by the keys that discovery leads to", async () => {
-  const token = await tokenFor(resources.jwt);
+  const token = await provider.token({ resource: resources.jwt });
   expect(token.split(".")).toHaveLength(3);
   expect(await call(token)).toMatchObject({ status: 200, body: { "x-dragoman-subject": "robot" } });
 });
 
 test("an opaque token of a provider is good while the provider says so", async () => {
-  const token = await tokenFor(resources.opaque);
+  const token = await provider.token({ resource: resources.opaque });
   expect(token).not.toContain(".");
   expect(await call(token)).toMatchObject({ status: 200, body: { "x-dragoman-subject": "robot" } });
-  expect((await ask("/token/revocation", { token })).status).toBe(200);
+  expect(await provider.revoke(token)).toBe(200);
   expect((await call(token)).status).toBe(401);
 });
 
 test("scopes and audiences count as the provider gave them", async () => {
-  expect((await call(await tokenFor(resources.opaque, ""))).status).toBe(403);
-  expect((await call(await tokenFor(resources.jwt, ""))).status).toBe(403);
-  expect((await call(await tokenFor("https://bank.test/"))).status).toBe(401);
+  expect((await call(await provider.token({ resource: resources.opaque, scope: "" }))).status).toBe(403);
+  expect((await call(await provider.token({ resource: resources.jwt, scope: "" }))).status).toBe(403);
+  expect((await call(await provider.token({ resource: "https://bank.test/" }))).status).toBe(401);
   expect((await call("made-up")).status).toBe(401);
+});
+
+test("keys rotate: a new one is good after one fetch, which is not made at once, and a withdrawn one no more", async () => {
+  const [first, second, third] = [await makeKey("r1"), await makeKey("r2"), await makeKey("r3")];
+  await using rotating = await startOidcProvider([first], () => ({ audience, format: "jwt" }));
+  const clock = { now: 0 };
+  await using at = authenticator(undefined, { issuer: rotating.issuer, now: () => clock.now });
+  const token = () => rotating.token({ resource: resources.jwt });
+  const subject = async (given: string) => (await at.authenticate(given)).context.principal?.subject;
+  const refused = { reason: "credentials_invalid", message: "the signature of the token does not verify" };
+
+  const early = await token();
+  expect(await subject(early)).toBe("robot");
+  expect(rotating.keyRequests).toBe(1);
+
+  await rotating.restart([second, first]);
+  const tokens = await Promise.all(Array.from({ length: 10 }, token));
+  expect(decodeProtectedHeader(tokens[0] ?? "").kid).toBe("r2");
+  clock.now += 4999;
+  for (const each of tokens) expect(await failure(at.authenticate(each))).toMatchObject(refused);
+  expect(rotating.keyRequests, "before a while is over").toBe(1);
+  clock.now += 1;
+  expect(await Promise.all(tokens.map(subject))).toEqual(tokens.map(() => "robot"));
+  expect(rotating.keyRequests, "for all of them").toBe(2);
+  expect(await subject(early), "both keys are shown").toBe("robot");
+
+  await rotating.restart([third]);
+  clock.now += 5000;
+  expect(await subject(await token())).toBe("robot");
+  for (const each of [early, ...tokens]) expect(await failure(at.authenticate(each))).toMatchObject(refused);
+  expect(rotating.keyRequests).toBe(3);
 });
