@@ -13,6 +13,8 @@ export interface BodyLimits {
 /** Reads a whole body; stops reading, without destroying the stream, as soon as it breaks a limit. */
 export function readWhole(source: Readable, { declared, limit, idleMs }: BodyLimits): Promise<Uint8Array> {
   if (declared !== undefined && declared > limit) return Promise.reject(bodyTooLarge(limit));
+  // node:http2 tells of the end of an empty body whether anybody reads or not, and does not tell again.
+  if (source.readableEnded) return Promise.resolve(new Uint8Array(0));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
