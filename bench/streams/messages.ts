@@ -65,18 +65,42 @@ const accept =
 const countRequest = (amount: number): Buffer =>
   Buffer.from([0, 0, 0, 0, 3, 0x10, (amount & 127) | 128, amount >> 7]);
 
+/**
+ * WebSockets that may be opened at once. More than the kernel keeps for a server that has not accepted them yet
+ * (`net.core.somaxconn`) it forgets, after which it resets what their clients send.
+ */
+const maxOpening = 500;
+let opening = 0;
+const waiting: (() => void)[] = [];
+
+/** Resolves when another WebSocket may be opened; `opened` is to be called once it is. */
+async function turnToOpen(): Promise<void> {
+  if (opening < maxOpening) opening++;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+}
+
+/** Gives the turn to the next. */
+function opened(): void {
+  const next = waiting.shift();
+  if (next === undefined) opening--;
+  else next();
+}
+
 const webSocket: StreamLayout = {
   name: "WebSocket",
   // A WebSocket carries one call: it is opened for it.
   async open(base, perCall, onMessages) {
     const url = `${base.replace("http", "ws")}${target(perCall)}`;
-    const call = (): Promise<void> =>
-      new Promise((resolve, reject) => {
+    const call = async (): Promise<void> => {
+      await turnToOpen();
+      await new Promise<void>((resolve, reject) => {
         const socket = new WebSocket(url, { perMessageDeflate: false });
+        socket.once("open", opened);
         socket.on("message", () => onMessages(1));
         socket.on("close", () => resolve());
         socket.on("error", reject);
       });
+    };
     return inTurn(call, () => {});
   },
 };

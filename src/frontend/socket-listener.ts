@@ -33,6 +33,9 @@ export interface Engines {
 /** Milliseconds that connections which have just come have to say what they want when the listener is to end. */
 const greetingMs = 1000;
 
+/** Connections that may wait to be accepted: as many as the system allows (`net.core.somaxconn`), which cuts it down. */
+const backlog = 65_535;
+
 const unknownPeer: Peer = { address: "0.0.0.0", port: 0 };
 
 /**
@@ -113,7 +116,7 @@ export function createListener(options: ListenerOptions, engines: Engines): List
     listen: (address) =>
       new Promise<ListenAddress>((resolve, reject) => {
         server.once("error", reject);
-        server.listen({ host: address.host, port: address.port, backlog: 1024 }, () => {
+        server.listen({ host: address.host, port: address.port, backlog }, () => {
           server.off("error", reject);
           server.on("error", () => {});
           const bound = server.address() as AddressInfo;
