@@ -53,7 +53,7 @@ describe("check", () => {
         ),
       lines: [
         "gateway.yaml:3:1: error: upstream: no such key; did you mean upstreams?",
-        "gateway.yaml:4:17: error: upstreams.a: expected grpc://host:port,host:port or http://host:port",
+        "gateway.yaml:4:17: error: upstreams.a: expected grpc://host:port,host:port or xds:///name or http://host:port",
         expect.stringMatching(/^gateway.yaml:5:9: error: routes: /),
       ],
     },

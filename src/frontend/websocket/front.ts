@@ -133,7 +133,7 @@ export class WebSocketFront {
     const limit = route.served.messageBytes + subprotocol.overheadBytes;
     const head = new Metadata();
     const accept = () => this.#sockets.accept(upgrade, { confirmed, maxMessageBytes: limit, head });
-    const session = new Session(subprotocol, settings, accept);
+    const session = new Session(subprotocol, settings, upgrade.socket, accept);
     const cookie =
       settings.tokenCookie === undefined
         ? undefined

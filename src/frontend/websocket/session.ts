@@ -1,9 +1,11 @@
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { CallAbort, type CallSignal, Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import type { WebSocketSettings } from "./settings.ts";
 import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
+import { corkForTurn } from "./turn-cork.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
 const maxQueued = 16;
@@ -21,6 +23,7 @@ function ignore(): void {}
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
   readonly #settings: WebSocketSettings;
+  readonly #transport: Duplex;
   /** Let go of once it is done. */
   #handshake: (() => WebSocket) | undefined;
   readonly #gone = new CallAbort();
@@ -37,10 +40,19 @@ export class Session {
   #idle: NodeJS.Timeout | undefined;
   readonly subprotocol: Subprotocol;
 
-  /** @param handshake accepts the upgrade; throws when the client's handshake turns out to be none */
-  constructor(subprotocol: Subprotocol, settings: WebSocketSettings, handshake: () => WebSocket) {
+  /**
+   * @param transport what the WebSocket is carried by
+   * @param handshake accepts the upgrade; throws when the client's handshake turns out to be none
+   */
+  constructor(
+    subprotocol: Subprotocol,
+    settings: WebSocketSettings,
+    transport: Duplex,
+    handshake: () => WebSocket,
+  ) {
     this.subprotocol = subprotocol;
     this.#settings = settings;
+    this.#transport = transport;
     this.#handshake = handshake;
   }
 
@@ -133,8 +145,9 @@ export class Session {
     const socket = this.#socket;
     if (socket === undefined || socket.readyState !== socket.OPEN) return undefined;
     this.#idle?.refresh();
+    corkForTurn(this.#transport);
     if (socket.bufferedAmount < maxBuffered) {
-      socket.send(data, { binary }, () => {});
+      socket.send(data, { binary }, ignore);
       return undefined;
     }
     return new Promise((resolve) => socket.send(data, { binary }, () => resolve()));
