@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import http from "node:http";
 import path from "node:path";
 import { stringify } from "yaml";
 import { tempFolder } from "../support/temp-folder.ts";
@@ -18,9 +19,23 @@ export interface Held {
   readonly warnings: readonly string[];
 }
 
+/** How many objects there are of each kind that calls make, beside. */
+export interface HeldObjects extends Held {
+  readonly objects: {
+    /** Sockets, servers, WebSockets. */
+    readonly EventEmitter: number;
+    /** Those that keep no process alive included. */
+    readonly Timeout: number;
+    /** Every listener is one. */
+    readonly Function: number;
+  };
+}
+
 /** The matrix' gateway in a process of its own, that tells what it holds. */
 export interface MeasuredWorld extends World, AsyncDisposable {
   held(): Promise<Held>;
+  /** Looks at the whole heap, which takes seconds. */
+  heldObjects(): Promise<HeldObjects>;
   /** What a gauge or counter of its metrics says, summed over its labels; 0 when there is none. */
   metric(name: string): Promise<number>;
   /** The same way by connections of its own. */
@@ -66,9 +81,14 @@ export async function startMeasuredWorld(): Promise<MeasuredWorld> {
       const [answer] = await once(child, "message");
       return answer as Held;
     },
+    async heldObjects() {
+      child.send("objects");
+      const [answer] = await once(child, "message");
+      return answer as HeldObjects;
+    },
     async metric(name) {
-      const response = await fetch(`http://127.0.0.1:${opened.adminPort}/metrics`);
-      const lines = (await response.text()).split("\n").filter((each) => /^\w+/.exec(each)?.[0] === name);
+      const answer = await textOf(`http://127.0.0.1:${opened.adminPort}/metrics`);
+      const lines = answer.split("\n").filter((each) => /^\w+/.exec(each)?.[0] === name);
       return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
     },
     async [Symbol.asyncDispose]() {
@@ -80,4 +100,16 @@ export async function startMeasuredWorld(): Promise<MeasuredWorld> {
       await folder[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Over a connection that is closed afterwards, so that it is not counted among what the gateway holds. */
+function textOf(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = http.get(url, { agent: false }, async (response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk);
+      resolve(Buffer.concat(chunks).toString());
+    });
+    request.on("error", reject);
+  });
 }
