@@ -212,6 +212,7 @@ test("where credentials are optional, none will do and bad ones will not", async
   for (const header of [
     { authorization: "Bearer a.b.c" },
     { authorization: "Basic YTpi" },
+    { authorization: "Digest username=ann" },
     { "x-api-key": "k9" },
   ]) {
     expect((await get("/maybe", header)).status, JSON.stringify(header)).toBe(401);

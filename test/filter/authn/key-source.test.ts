@@ -162,6 +162,7 @@ describe("keys that may not verify", () => {
     ["for verifying may", true, async () => [old, { key_ops: ["verify"] }]],
     ["for encryption", false, async () => [old, { use: "enc" }]],
     ["for other operations", false, async () => [old, { key_ops: ["encrypt"] }]],
+    ["for no operation", false, async () => [old, { key_ops: [] }]],
     ["for another algorithm", false, async () => [await makeKey("k", "PS256"), { alg: "RS256" }]],
     ["with its private part", false, async () => [old, old.privateJwk]],
     ["a short RSA key", false, async () => [await makeKey("k", "RS256", 1024), {}]],
