@@ -47,8 +47,18 @@ function malformed(): RpcError {
 
 export async function* decodedText(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const decoder = new TextDecoderStream();
-  for await (const chunk of chunks) yield decoder.push(chunk);
-  decoder.end();
+  const source = chunks[Symbol.asyncIterator]();
+  // The chunk itself is held by nobody while what it says waits to be taken.
+  const decodeNext = async (): Promise<Uint8Array | undefined> => {
+    const next = await source.next();
+    return next.done === true ? undefined : decoder.push(next.value);
+  };
+  try {
+    for (let bytes = await decodeNext(); bytes !== undefined; bytes = await decodeNext()) yield bytes;
+    decoder.end();
+  } finally {
+    await source.return?.();
+  }
 }
 
 export async function decodedWhole(body: Promise<Uint8Array>): Promise<Uint8Array> {
