@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import type { HeadMemo } from "../../src/frontend/exchange.ts";
+import { requestDeadline, requestMetadata } from "../../src/frontend/request-metadata.ts";
+
+describe("fields that become metadata", () => {
+  test.each<[string, string[], string[]]>([
+    [
+      "any other, in its order, as often as it came",
+      ["x-a", "1", "x-b", "2", "x-a", "3"],
+      ["x-a", "1", "x-b", "2", "x-a", "3"],
+    ],
+    ["not those of the message", ["content-type", "a/b", "accept", "a/b", "content-length", "1"], []],
+    ["not those of the connection", ["te", "trailers", "keep-alive", "x", "upgrade", "y"], []],
+    ["not what connection names", ["connection", "X-Own, close", "x-own", "1", "x-a", "1"], ["x-a", "1"]],
+    ["not gRPC's own", ["grpc-timeout", "1S", "grpc-encoding", "gzip"], []],
+    ["not what proxies say", ["x-forwarded-for", "1.2.3.4", "forwarded", "for=a"], []],
+    ["credentials as they are", ["authorization", "Bearer x"], ["authorization", "Bearer x"]],
+    [
+      "binary ones, padded or not",
+      ["x-a-bin", "AAE=", "x-b-bin", "AAE"],
+      ["x-a-bin", "AAE=", "x-b-bin", "AAE"],
+    ],
+    ["each of several in one", ["x-a-bin", "AAE=, AAI"], ["x-a-bin", "AAE=", "x-a-bin", "AAI"]],
+    ["an empty value", ["x-a", "", "x-b-bin", ""], ["x-a", "", "x-b-bin", ""]],
+  ])("%s", (_name, fields, pairs) => {
+    expect(requestMetadata({ fields }).pairs).toEqual(pairs);
+  });
+
+  test.each<[string, string[], string]>([
+    ["a value beyond ASCII", ["x-a", "s\u00fc\u00df"], "the value of x-a is not printable ASCII"],
+    ["a control character", ["x-a", "a\u0001"], "the value of x-a is not printable ASCII"],
+    ["a tab", ["x-a", "a\tb"], "the value of x-a is not printable ASCII"],
+    ["no base64", ["x-a-bin", "?"], "x-a-bin is not base64"],
+    ["base64 of no length", ["x-a-bin", "AAAAA"], "x-a-bin is not base64"],
+    ["padding in the middle", ["x-a-bin", "AA==AAE="], "x-a-bin is not base64"],
+  ])("refused: %s", (_name, fields, message) => {
+    expect(() => requestMetadata({ fields })).toThrow(
+      expect.objectContaining({ code: 3, reason: "malformed_header", message }),
+    );
+  });
+
+  test("of requests with the same fields each has its own", () => {
+    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    const fields = ["x-a", "1", "accept", "a/b"];
+    const first = requestMetadata({ fields, memo });
+    first.append("x-b", "2");
+    first.delete("x-a");
+    const second = requestMetadata({ fields, memo });
+    expect(first.pairs).toEqual(["x-b", "2"]);
+    expect(second.pairs).toEqual(["x-a", "1"]);
+  });
+
+  test("what is wrong with fields is wrong each time", () => {
+    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    const fields = ["x-a", "\u00fc"];
+    expect(() => requestMetadata({ fields, memo })).toThrow("printable");
+    expect(() => requestMetadata({ fields, memo })).toThrow("printable");
+  });
+});
+
+describe("when a call must have ended", () => {
+  test.each<[string, string[], number | undefined]>([
+    ["nobody says", [], undefined],
+    ["grpc-timeout", ["grpc-timeout", "250m"], 250],
+    ["connect-timeout-ms", ["connect-timeout-ms", "40"], 40],
+    ["x-request-timeout", ["x-request-timeout", "2.5s"], 2500],
+    ["at once", ["grpc-timeout", "0n"], 0],
+  ])("%s", (_name, fields, ms) => {
+    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    for (let time = 0; time < 2; time++) {
+      const before = Date.now();
+      const deadline = requestDeadline({ fields, memo });
+      if (ms === undefined) expect(deadline).toBeUndefined();
+      else {
+        expect(deadline).toBeGreaterThanOrEqual(before + ms);
+        expect(deadline).toBeLessThanOrEqual(Date.now() + ms);
+      }
+    }
+  });
+
+  test.each([
+    ["grpc-timeout", "1"],
+    ["grpc-timeout", "123456789S"],
+    ["connect-timeout-ms", "1s"],
+    ["x-request-timeout", "soon"],
+  ])("refused: %s: %s", (name, value) => {
+    expect(() => requestDeadline({ fields: [name, value] })).toThrow(
+      expect.objectContaining({ code: 3, reason: "malformed_header", message: `${name} is not a duration` }),
+    );
+  });
+});
