@@ -150,9 +150,11 @@ const issuers = [
 
 const bearer = (token: string): readonly string[] => ["authorization", `Bearer ${token}`];
 const basic = `Basic ${Buffer.from("ann:secret word").toString("base64")}`;
+/** Over one connection. */
+const peer = { address: "192.0.2.1", port: 1 };
 const showing = (handler: Handler, headers: readonly (readonly string[])[]): Case => ({
   handler,
-  calls: (index) => callOf({ method, header: headers[index % headers.length] ?? [] }),
+  calls: (index) => callOf({ method, peer, header: headers[index % headers.length] ?? [] }),
 });
 const authenticated = (options: Partial<AuthnOptions>): Handler =>
   authnFilter({ ...none, ...options })(answering());
@@ -197,6 +199,8 @@ const grant = {
   refreshToken: "r".repeat(200),
 };
 const sessions = Array.from({ length: 20_000 }, () => [
+  "sec-fetch-site",
+  "same-origin",
   "cookie",
   (login.sessions.begin(new Metadata(), grant) ?? []).map((field) => field.split(";")[0]).join("; "),
 ]);
@@ -205,7 +209,7 @@ remembered["a session, one cookie again and again"] = showing(bySession, session
 let seen = 0;
 unknown["a session never seen"] = {
   handler: bySession,
-  calls: () => callOf({ method, header: sessions[seen++ % sessions.length] ?? [] }),
+  calls: () => callOf({ method, peer, header: sessions[seen++ % sessions.length] ?? [] }),
 };
 
 console.log("| what | ns a call |\n| --- | --- |");

@@ -169,18 +169,41 @@ const principal = {
   claims: { tenant: "t1" },
   expiresAt: undefined,
 };
-/** Of somebody who is known already, or shows a token. */
-const calls = (known: boolean) => (index: number) =>
-  callOf({
+const sharedPeer = { address: "192.0.2.200", port: 1 };
+const connections = tokens.map((token, index) => ({
+  peer: { address: `192.0.2.${index}`, port: 1 },
+  // In one piece, as what comes over a socket.
+  header: ["authorization", Buffer.from(`Bearer ${token}`).toString("latin1")],
+}));
+/** Of somebody who is known already, or shows a token, over as many connections as there are tokens. */
+const calls = (known: boolean) => (index: number) => {
+  const { peer, header } = connections[index % connections.length] ?? {};
+  return callOf({
     method,
     request: () => Payload.fromProto(wire, codec),
-    address: `192.0.2.${index % 200}`,
-    ...(known ? { principal } : { header: ["authorization", `Bearer ${tokens[index % tokens.length]}`] }),
+    ...(peer && { peer }),
+    ...(known ? { principal } : header && { header }),
   });
+};
 
 const cases: Record<string, Case> = { nothing: { handler: answering(), calls: calls(true) } };
-for (const [name, filter] of Object.entries(filters))
-  cases[name] = { handler: filter(answering()), calls: calls(!name.startsWith("JWT")) };
+for (const [name, filter] of Object.entries(filters)) {
+  const showsToken = name.startsWith("JWT");
+  cases[name] = { handler: filter(answering()), calls: calls(!showsToken) };
+  if (showsToken)
+    cases[`${name}, of 100 callers over one connection`] = {
+      handler: filter(answering()),
+      calls: (index) => {
+        const { header } = connections[index % connections.length] ?? {};
+        return callOf({
+          method,
+          request: () => Payload.fromProto(wire, codec),
+          peer: sharedPeer,
+          ...(header && { header }),
+        });
+      },
+    };
+}
 cases["public: names of the gateway's own are dropped"] = {
   handler: anonymous(answering()),
   calls: calls(true),

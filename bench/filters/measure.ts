@@ -4,6 +4,7 @@ import {
   type Handler,
   Metadata,
   Payload,
+  type Peer,
   type Principal,
   type UnaryCall,
   unaryOf,
@@ -19,10 +20,12 @@ export interface CallOptions {
   readonly request?: () => Payload;
   readonly principal?: Principal;
   readonly address?: string;
+  /** Of the connection that the call comes over; a new one where absent. */
+  readonly peer?: Peer;
 }
 
 /** A call as the front end makes one: as new, since what has been decoded or written is not done again. */
-export function callOf({ method, header = [], request, principal, address }: CallOptions): UnaryCall {
+export function callOf({ method, header = [], request, principal, address, peer }: CallOptions): UnaryCall {
   return {
     kind: "unary",
     method,
@@ -33,7 +36,7 @@ export function callOf({ method, header = [], request, principal, address }: Cal
     context: {
       requestId: "bench",
       protocol: "rest",
-      peer: { address: address ?? "192.0.2.1", port: 1 },
+      peer: peer ?? { address: address ?? "192.0.2.1", port: 1 },
       secure: true,
       httpMethod: "POST",
       httpPath: "/v1/orders",

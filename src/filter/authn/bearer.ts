@@ -11,17 +11,22 @@ export interface BearerOptions {
   readonly cache: TokenCache;
 }
 
-/** Who has a token; a promise where that is not remembered. @throws RpcError */
-export type BearerCheck = (token: string, peer: Peer) => Principal | Promise<Principal>;
+/**
+ * Who has a token; a promise where that is not remembered. `alone` is the field that it comes by, where that is all the
+ * caller shows: the cache then knows what the connection has shown. @throws RpcError
+ */
+export type BearerCheck = (
+  token: string,
+  peer: Peer,
+  alone: string | undefined,
+) => Principal | Promise<Principal>;
 
 /**
  * Tells who has a bearer token: by its signature where it is from one of the issuers, else by whom is to be asked about
  * tokens of its form.
  */
 export function bearerCheck({ issuers, introspectors, cache }: BearerOptions): BearerCheck {
-  const remembered = (token: string): Principal | undefined => {
-    const verified = issuers.length === 0 ? undefined : cache.get(token, Date.now());
-    if (verified !== undefined) return verified;
+  const introspected = (token: string): Principal | undefined => {
     for (const introspector of introspectors) {
       const known = introspector.known(token);
       if (known !== undefined) return known;
@@ -40,10 +45,12 @@ export function bearerCheck({ issuers, introspectors, cache }: BearerOptions): B
     checkBinding(principal, peer);
     return principal;
   };
-  return (token, peer) => {
-    const known = remembered(token);
+  return (token, peer, alone) => {
+    const verified = issuers.length === 0 ? undefined : cache.get(token, Date.now());
+    const known = verified?.principal ?? introspected(token);
     if (known === undefined) return find(token, peer);
     checkBinding(known, peer);
+    if (verified !== undefined && alone !== undefined) cache.show(peer, alone, verified);
     return known;
   };
 }

@@ -198,12 +198,7 @@ export function authnFilter(options: AuthnOptions): Filter {
       candidates = own;
     }
     if (shown?.kind === "bearer") {
-      const { peer } = call.context;
-      const found = byToken(shown.token, peer);
-      // It was known, and the peer may show it.
-      if (alone !== undefined && !(found instanceof Promise))
-        options.cache.show(peer, alone, shown.token, Date.now());
-      return found;
+      return byToken(shown.token, call.context.peer, alone);
     }
     if (shown?.kind === "basic") {
       checkOwnSite(call);

@@ -2,6 +2,11 @@ import type { Peer, Principal } from "#rpc";
 import { HashedCache } from "./hashed-cache.ts";
 import type { Verified } from "./verify.ts";
 
+interface Shown {
+  authorization: string;
+  verified: Verified;
+}
+
 /**
  * Remembers tokens that were verified, until they expire or their keys are withdrawn. What did not verify is never
  * remembered.
@@ -9,7 +14,7 @@ import type { Verified } from "./verify.ts";
 export class TokenCache {
   readonly #verified: HashedCache<Verified>;
   /** What connections have shown last, as long as they live. */
-  readonly #shown = new WeakMap<Peer, { readonly authorization: string; readonly verified: Verified }>();
+  readonly #shown = new WeakMap<Peer, Shown>();
 
   constructor(max?: number, maxBytes?: number) {
     this.#verified = new HashedCache({
@@ -23,8 +28,8 @@ export class TokenCache {
   }
 
   /** @param now milliseconds since the epoch */
-  get(token: string, now: number): Principal | undefined {
-    return this.#verified.get(token, (verified) => isGood(verified, now))?.principal;
+  get(token: string, now: number): Verified | undefined {
+    return this.#verified.get(token, (verified) => isGood(verified, now));
   }
 
   /** The same by what the connection has shown before: to compare is less work than to hash. */
@@ -36,11 +41,20 @@ export class TokenCache {
     return undefined;
   }
 
-  /** The token of this field is known, and the peer may show it. Of whom a proxy speaks for, each request is another peer. */
-  show(peer: Peer, authorization: string, token: string, now: number): void {
+  /**
+   * The token of this field was found here, and the peer may show it. Of whom a proxy speaks for, each request is another
+   * peer.
+   */
+  show(peer: Peer, authorization: string, verified: Verified): void {
     if (peer.port === 0) return;
-    const verified = this.#verified.get(token, (each) => isGood(each, now));
-    if (verified !== undefined) this.#shown.set(peer, { authorization, verified });
+    const shown = this.#shown.get(peer);
+    if (shown === undefined) {
+      this.#shown.set(peer, { authorization, verified });
+      return;
+    }
+    // To enter something into a weak map is dearer than all else here, and a connection may carry the calls of many.
+    shown.authorization = authorization;
+    shown.verified = verified;
   }
 
   set(token: string, verified: Verified): void {

@@ -139,7 +139,7 @@ describe("floods", () => {
     await remember(cache, ["in use"]);
     for (let i = 0; i < 1000; i++) {
       await remember(cache, [`t${i}`]);
-      expect(cache.get("in use", 0)?.subject).toBe("in use");
+      expect(cache.get("in use", 0)?.principal.subject).toBe("in use");
     }
     expect(cache.size).toBe(100);
     expect(cache.get("t999", 0)).toBeDefined();

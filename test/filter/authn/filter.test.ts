@@ -233,7 +233,7 @@ test("a token that was verified is good for its method until it ends, however of
   for (let i = 0; i < 3; i++) expect((await at.authenticate(token)).context.principal?.subject).toBe("ann");
   const principal = (await at.authenticate(token)).context.principal;
   const { cache } = at.options;
-  expect(cache.get(token, (principal?.expiresAt ?? 0) - 1)).toBe(principal);
+  expect(cache.get(token, (principal?.expiresAt ?? 0) - 1)?.principal).toBe(principal);
   expect(cache.get(token, principal?.expiresAt ?? 0)).toBeUndefined();
 });
 
