@@ -1,5 +1,6 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
-import type { Codecs } from "#codec";
+import { CodecError, type Codecs } from "#codec";
+import { RpcError } from "#rpc";
 import { fromGoValue } from "./go-value.ts";
 import { stringField } from "./wire.ts";
 
@@ -14,6 +15,14 @@ export interface TextValueOptions {
 /** A value in a path or query that its field cannot take. The text is fit for callers. */
 export class TextValueError extends Error {
   override readonly name = "TextValueError";
+}
+
+/** What a value is told that could not be encoded. @throws what is no fault of the value */
+export function faultOf(error: unknown): string {
+  if (error instanceof TextValueError) return error.message;
+  if (error instanceof CodecError) return error.fault;
+  if (error instanceof RpcError) return error.message;
+  throw error;
 }
 
 const integer = /^-?\d+$/;
