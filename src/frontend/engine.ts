@@ -7,6 +7,8 @@ import type { ListenerEvents, ListenerLimits } from "./listener.ts";
 export interface Connection {
   /** Nobody reads it yet, and it may be paused; what was read to tell the version was put back. Its errors are handled. */
   readonly socket: Socket;
+  /** The socket that TLS goes over; absent without TLS. */
+  readonly below?: Socket;
   readonly scheme: "https" | "http";
   /** The other end of the socket, or whom the PROXY protocol names in its place. */
   readonly peer: Peer;

@@ -78,8 +78,8 @@ export function createListener(options: ListenerOptions, engines: Engines): List
   const secure =
     options.secure === undefined
       ? undefined
-      : createSecureServer(options.secure, ({ isHttp2, below, ...secured }) =>
-          greeted(below, () => serveSocket(isHttp2, { scheme: "https", ...secured })),
+      : createSecureServer(options.secure, ({ isHttp2, ...secured }) =>
+          greeted(secured.below, () => serveSocket(isHttp2, { scheme: "https", ...secured })),
         );
   const begin = (socket: Socket, peer: Peer): void => {
     if (options.admits?.(peer.address) === false) socket.destroy();

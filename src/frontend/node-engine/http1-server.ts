@@ -1,4 +1,5 @@
 import http, { type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Connection, Engine, EngineOptions } from "../engine.ts";
 import type { RequestHead } from "../exchange.ts";
@@ -9,6 +10,7 @@ import { fieldsFromRaw, outgoing } from "./fields.ts";
 import { Http1Exchange } from "./http1-exchange.ts";
 import { badFraming, badUpgrade, noTunnels, parserRefusal } from "./http1-refusals.ts";
 import { endWith, lingerAfterAnswer } from "./linger.ts";
+import { takenByKernel } from "./taken-by-kernel.ts";
 
 /** One connection, and where it stands. */
 interface Served {
@@ -19,6 +21,8 @@ interface Served {
   answering: number;
   /** Nothing more is read: what would come may not be what the client meant. */
   refused: boolean;
+  /** Bytes that had left the process when nothing had gone either way for a while. */
+  taken: number;
   /** What is left to say once all answers are out. */
   onAnswered: (() => void) | undefined;
 }
@@ -58,6 +62,7 @@ export function createHttp1Engine({ limits, events, complete, count }: EngineOpt
     const fields = fieldsFromRaw(request.rawHeaders);
     const head = headOf(request, fields, served.connection);
     served.answering++;
+    request.socket.setTimeout(limits.bodyIdleMs);
     served.last = { request, response };
     response.once("close", () => {
       served.answering--;
@@ -100,6 +105,22 @@ export function createHttp1Engine({ limits, events, complete, count }: EngineOpt
     noDelay: true,
   });
   server.maxHeadersCount = 0;
+  // Nothing went either way: for as long as a connection may be idle, or as an answer may stay unread.
+  server.on("timeout", (socket: Socket) => {
+    const served = connections.get(socket);
+    if (served === undefined || served.answering === 0) {
+      socket.destroy();
+      return;
+    }
+    // An upstream may take its time.
+    if (socket.writableLength === 0) return;
+    const taken = takenByKernel(served.connection.below ?? socket);
+    if (taken === served.taken) socket.destroy();
+    else {
+      served.taken = taken;
+      socket.setTimeout(limits.bodyIdleMs);
+    }
+  });
   server.on("request", (request, response) => onRequest(request, response, false));
   server.on("checkContinue", (request, response) => onRequest(request, response, true));
   server.on("connect", (request: IncomingMessage) => {
@@ -165,6 +186,7 @@ export function createHttp1Engine({ limits, events, complete, count }: EngineOpt
         last: undefined,
         answering: 0,
         refused: false,
+        taken: 0,
         onAnswered: undefined,
       });
       fresh.add(socket);

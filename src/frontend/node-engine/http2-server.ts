@@ -102,6 +102,7 @@ export function createHttp2Engine({ limits, events, complete, count }: EngineOpt
       }
       count(1);
       stream.once("close", () => count(-1));
+      resetWhenUnread(stream, limits.bodyIdleMs);
       events.exchange(
         new Http2Exchange(stream, head, connection.peer, { bodyIdleMs: limits.bodyIdleMs, complete }),
       );
@@ -164,6 +165,16 @@ function refuseStream(
   stream.once("finish", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
   stream.respond({ ...outgoing(complete(fields)), ":status": status, "content-length": body.length });
   stream.end(body);
+}
+
+/**
+ * Resets a stream whose client takes nothing of what was written to it for so long. Node knows that of a connection as a
+ * whole: while other streams of it are read, this one is waited for.
+ */
+function resetWhenUnread(stream: ServerHttp2Stream, stallMs: number): void {
+  stream.setTimeout(stallMs, () => {
+    if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
+  });
 }
 
 /**
