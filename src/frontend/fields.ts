@@ -17,6 +17,32 @@ export function fieldValues(fields: Fields, name: string): string[] {
   return values;
 }
 
+/** Fields that are one connection's, or mean something to the next hop alone (RFC 9110 7.6.1, RFC 9113 8.2.2). */
+export const hopByHop: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-authentication-info",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "http2-settings",
+]);
+
+const noOptions: readonly string[] = [];
+
+/** What `connection` names, in lower case: the fields of that name are for this connection alone (RFC 9110 7.6.1). */
+export function connectionOptions(fields: Fields): readonly string[] {
+  if (field(fields, "connection") === undefined) return noOptions;
+  return fieldValues(fields, "connection")
+    .join()
+    .toLowerCase()
+    .split(/[\s,]+/);
+}
+
 /** Bytes that a field counts for: name, value and the overhead of RFC 9113 6.5.2. */
 const overhead = 32;
 

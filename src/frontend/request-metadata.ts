@@ -1,23 +1,13 @@
 import { Code, Metadata, parseGrpcTimeout, RpcError } from "#rpc";
 import type { RequestHead } from "./exchange.ts";
-import { type Fields, field } from "./fields.ts";
+import { connectionOptions, type Fields, field, hopByHop } from "./fields.ts";
 
 /**
- * Fields that end at the gateway: those of one connection (RFC 9110 7.6.1), those that describe the HTTP message and
+ * Fields that end at the gateway: those of one connection, those that describe the HTTP message and
  * not the call, and those that the gateway sets itself.
  */
 const dropped: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "proxy-authorization",
-  "proxy-authentication-info",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
+  ...hopByHop,
   "host",
   "content-length",
   "content-type",
@@ -69,13 +59,12 @@ export function requestMetadata({ fields, memo }: Pick<RequestHead, "fields" | "
 const spare: readonly string[] = new Array(16).fill("");
 
 function metadataPairs(fields: Fields): string[] {
-  const connection = field(fields, "connection");
-  const named = connection === undefined ? undefined : connection.toLowerCase().split(/[\s,]+/);
+  const named = connectionOptions(fields);
   const pairs: string[] = [];
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    if (dropped.has(name) || name.startsWith("grpc-") || named?.includes(name) === true) continue;
+    if (dropped.has(name) || name.startsWith("grpc-") || named.includes(name)) continue;
     if (name.endsWith("-bin")) {
       // One field may hold several values, joined by commas.
       for (const part of value.split(",")) {

@@ -1,15 +1,9 @@
 import type { Metadata } from "#rpc";
+import { hopByHop } from "./fields.ts";
 
 /** Fields that an upstream must not set on an HTTP answer: they are the gateway's, or those of a connection. */
 const withheld: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "proxy-authenticate",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
+  ...hopByHop,
   "content-length",
   "content-type",
   "content-encoding",

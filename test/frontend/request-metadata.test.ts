@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { HeadMemo } from "../../src/frontend/exchange.ts";
 import { requestDeadline, requestMetadata } from "../../src/frontend/request-metadata.ts";
+import { hopByHopNames } from "../support/hop-by-hop.ts";
 
 describe("fields that become metadata", () => {
   test.each<[string, string[], string[]]>([
@@ -10,8 +11,17 @@ describe("fields that become metadata", () => {
       ["x-a", "1", "x-b", "2", "x-a", "3"],
     ],
     ["not those of the message", ["content-type", "a/b", "accept", "a/b", "content-length", "1"], []],
-    ["not those of the connection", ["te", "trailers", "keep-alive", "x", "upgrade", "y"], []],
+    ...hopByHopNames.map((name): [string, string[], string[]] => [
+      `not ${name}`,
+      [name, "x", "x-a", "1"],
+      ["x-a", "1"],
+    ]),
     ["not what connection names", ["connection", "X-Own, close", "x-own", "1", "x-a", "1"], ["x-a", "1"]],
+    [
+      "not what a second connection names",
+      ["connection", "close", "connection", "x-own,\tx-other", "x-own", "1", "x-other", "1", "x-a", "1"],
+      ["x-a", "1"],
+    ],
     ["not gRPC's own", ["grpc-timeout", "1S", "grpc-encoding", "gzip"], []],
     ["not what proxies say", ["x-forwarded-for", "1.2.3.4", "forwarded", "for=a"], []],
     ["credentials as they are", ["authorization", "Bearer x"], ["authorization", "Bearer x"]],

@@ -1,14 +1,9 @@
 import type { Metadata, RpcError } from "#rpc";
+import { hopByHop } from "../fields.ts";
 import { statusToWire } from "../status.ts";
 import { percentEncode } from "./grpc-message.ts";
 
-const reserved: ReadonlySet<string> = new Set([
-  "content-type",
-  "content-length",
-  "te",
-  "connection",
-  "transfer-encoding",
-]);
+const reserved: ReadonlySet<string> = new Set([...hopByHop, "content-type", "content-length"]);
 
 /** Appends metadata as gRPC puts it on the wire. */
 export function appendGrpcMetadata(fields: string[], metadata: Metadata): void {

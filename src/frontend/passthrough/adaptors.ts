@@ -4,7 +4,7 @@ import { type Duplex, Readable, Writable } from "node:stream";
 import { type Metadata, stricterLimits } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { BodyWriter, Exchange } from "../exchange.ts";
-import { field, fieldValues } from "../fields.ts";
+import { field, fieldValues, hopByHop } from "../fields.ts";
 
 /** What the proxy library looks at besides the stream itself. */
 interface RequestParts {
@@ -65,15 +65,8 @@ export function responseOf(
   return new ForwardedResponse(exchange, requestId, cors, head) as Writable as ServerResponse;
 }
 
-/** Fields of one connection, or set by the gateway. */
-const withheld: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "transfer-encoding",
-  "upgrade",
-  "trailer",
-  "x-request-id",
-]);
+/** Fields of answers that are one connection's, or the gateway's to set. */
+export const withheld: ReadonlySet<string> = new Set([...hopByHop, "x-request-id"]);
 
 /** Fields that are a policy's to set, where there is one. */
 const ofCors: ReadonlySet<string> = new Set([

@@ -11,7 +11,7 @@ import {
 } from "#rpc";
 import type { Cors } from "../cors.ts";
 import type { Exchange, Upgrade } from "../exchange.ts";
-import { type Fields, fieldValues } from "../fields.ts";
+import { connectionOptions, type Fields } from "../fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 
 /** What carries a request that is passed through: filters see a call, and the handler finds the request again. */
@@ -47,10 +47,7 @@ export function passThroughCall(
   signal: CallSignal,
 ): PassThroughCall {
   const header = new Metadata();
-  const named = fieldValues(fields, "connection")
-    .join(",")
-    .toLowerCase()
-    .split(/[\s,]+/);
+  const named = connectionOptions(fields);
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     if (!named.includes(name)) header.append(name, fields[i + 1] as string);
