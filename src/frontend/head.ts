@@ -2,7 +2,7 @@ import { Code } from "#rpc";
 import type { Connection } from "./engine.ts";
 import type { RequestHead } from "./exchange.ts";
 import { type Fields, field, fieldsSize, fieldValues } from "./fields.ts";
-import type { ListenerLimits, Underscores } from "./listener.ts";
+import type { FieldLimits, ListenerLimits } from "./listener.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** A head as it came, names in lower case. */
@@ -43,14 +43,8 @@ export function checkHead(
       reason: "uri_too_long",
     };
   }
-  if (raw.fields.length / 2 > limits.headerCount || fieldsSize(raw.fields) > limits.headerBytes) {
-    return {
-      status: 431,
-      code: Code.INVALID_ARGUMENT,
-      message: `the header is larger than ${limits.headerBytes} bytes or ${limits.headerCount} fields`,
-      reason: "header_too_large",
-    };
-  }
+  const tooLarge = tooManyFields(raw.fields, limits);
+  if (tooLarge !== undefined) return tooLarge;
   const hosts = fieldValues(raw.fields, "host");
   if (hosts.length > 1) return malformed("more than one host");
   const authority = (raw.authority ?? hosts[0])?.toLowerCase();
@@ -88,8 +82,8 @@ export function checkHead(
     };
   }
   if (raw.target.includes("#")) return malformed("a request target may not have a fragment");
-  const fields = withoutUnderscores(raw.fields, limits.underscores ?? "drop");
-  if (fields === undefined) return malformed("a header name may not have an underscore");
+  const fields = withoutUnderscores(raw.fields, limits);
+  if (isRefusal(fields)) return fields;
   return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields };
 }
 
@@ -105,23 +99,40 @@ function isLoop(fields: Fields, name: string): boolean {
   return passes.length >= mostPasses;
 }
 
+/** Why fields are too many, or too large; undefined for those that are not. */
+export function tooManyFields(
+  fields: Fields,
+  { headerBytes, headerCount }: FieldLimits,
+): Refusal | undefined {
+  if (fields.length / 2 <= headerCount && fieldsSize(fields) <= headerBytes) return undefined;
+  return {
+    status: 431,
+    code: Code.INVALID_ARGUMENT,
+    message: `the header is larger than ${headerBytes} bytes or ${headerCount} fields`,
+    reason: "header_too_large",
+  };
+}
+
 /**
  * Many servers take `_` in the name of a header for `-` (RFC 3875 4.1.18), and would believe a caller what is only the
- * gateway's to say, or read another length than the gateway has read. Undefined for a header that is to be refused.
+ * gateway's to say, or read another length than the gateway has read.
  */
-function withoutUnderscores(fields: Fields, rule: Underscores): Fields | undefined {
+export function withoutUnderscores(
+  fields: Fields,
+  { underscores: rule = "drop" }: FieldLimits,
+): Fields | Refusal {
   if (rule === "allow") return fields;
   let kept: string[] | undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     if (name.includes("_")) {
-      if (rule === "reject") return undefined;
+      if (rule === "reject") return malformed("a header name may not have an underscore");
       kept ??= fields.slice(0, i);
     } else kept?.push(name, fields[i + 1] as string);
   }
   return kept ?? fields;
 }
 
-export function isRefusal(head: RequestHead | Refusal): head is Refusal {
+export function isRefusal(head: RequestHead | Fields | Refusal): head is Refusal {
   return "status" in head;
 }

@@ -6,7 +6,7 @@ export { type Cors, type CorsOptions, createCors } from "./cors.ts";
 export { createDragomanListener } from "./dragoman-engine/listener.ts";
 export { grpcProtocol } from "./grpc/protocol.ts";
 export { grpcWebProtocol } from "./grpc-web/protocol.ts";
-export type { ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
+export type { FieldLimits, ListenAddress, Listener, ListenerEvents, ListenerLimits } from "./listener.ts";
 export { createNodeListener } from "./node-engine/listener.ts";
 export { answeringHandler, type OwnAnswer } from "./passthrough/answer.ts";
 export { createForwarder, type Forwarder } from "./passthrough/forward.ts";

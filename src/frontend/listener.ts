@@ -18,11 +18,17 @@ export interface ListenerEvents {
 /** What becomes of headers with `_` in their names. */
 export type Underscores = "drop" | "reject" | "allow";
 
-/** Bounds that a listener enforces by itself, before anybody sees a request. */
-export interface ListenerLimits {
-  /** Bytes of the head of a request. */
+/** Bounds of the fields of a request. */
+export interface FieldLimits {
+  /** Bytes of all of them. */
   readonly headerBytes: number;
   readonly headerCount: number;
+  /** `drop` when absent. */
+  readonly underscores?: Underscores;
+}
+
+/** Bounds that a listener enforces by itself, before anybody sees a request. */
+export interface ListenerLimits extends FieldLimits {
   /** Bytes of the request target. */
   readonly targetBytes: number;
   readonly streamsPerConnection: number;
@@ -32,8 +38,6 @@ export interface ListenerLimits {
   readonly headMs: number;
   /** Milliseconds that a body may pause. */
   readonly bodyIdleMs: number;
-  /** `drop` when absent. */
-  readonly underscores?: Underscores;
   /** By which name in `via` requests that have been here before are known; unknown when absent. */
   readonly loopName?: string | undefined;
 }

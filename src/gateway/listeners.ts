@@ -6,6 +6,7 @@ import {
   createDragomanListener,
   createNodeListener,
   devCertificate,
+  type FieldLimits,
   type HandshakeFailure,
   handshakeFailures,
   type Listener,
@@ -36,16 +37,14 @@ export async function openListeners(
   events: ListenerEvents,
   { logger, meter }: { readonly logger: Logger; readonly meter: Meter },
 ): Promise<RunningListeners> {
-  const { https, http, limits, underscores } = config.listen;
+  const { https, http, limits } = config.listen;
   const bounds: ListenerLimits = {
-    headerBytes: limits.headerBytes,
-    headerCount: limits.headerCount,
+    ...fieldLimits(config.listen),
     targetBytes: limits.targetBytes,
     streamsPerConnection: limits.streamsPerConnection,
     idleMs: limits.idle,
     headMs: limits.headTimeout,
     bodyIdleMs: limits.bodyIdle,
-    underscores,
     loopName: viaName(config.listen),
   };
   const { set, remove: removed } = config.listen.answerHeaders;
@@ -104,6 +103,11 @@ export async function openListeners(
       certificates.close();
     },
   };
+}
+
+/** How many fields a request may have, how large, and of which names. */
+export function fieldLimits({ limits, underscores }: Config["listen"]): FieldLimits {
+  return { headerBytes: limits.headerBytes, headerCount: limits.headerCount, underscores };
 }
 
 /** Whose connections a listener takes, and how they begin. */

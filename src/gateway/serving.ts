@@ -17,7 +17,7 @@ import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWat
 import type { LineSink, Logger, PrometheusMeter } from "#telemetry";
 import { createAbuseReports } from "./abuse-reports.ts";
 import type { Counts } from "./counts.ts";
-import { openListeners, viaLines } from "./listeners.ts";
+import { fieldLimits, openListeners, viaLines } from "./listeners.ts";
 import { LiveState } from "./live-state.ts";
 import { observeGateway } from "./observed-gauges.ts";
 import { planGateway } from "./plan.ts";
@@ -170,6 +170,7 @@ export async function startServing(config: Config, options: ServingOptions): Pro
     via: viaLines(config.listen),
     logger,
     settings: webSocketSettings(config.listen),
+    fieldLimits: fieldLimits(config.listen),
     passThrough: readPassThroughUpgrade,
   });
   const protocols = [

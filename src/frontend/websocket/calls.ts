@@ -27,7 +27,8 @@ export interface WebSocketCallOptions {
 export function webSocketCall(options: WebSocketCallOptions): Call {
   const { session, route } = options;
   const { method, input } = route.served;
-  const base = { ...baseOf(options, options.upgrade.head.fields), head: options.head };
+  const { fields } = options.upgrade.head;
+  const base = { ...baseOf(options, requestMetadata({ fields }), fields), head: options.head };
   const single = isSingle(route);
   // A rule without a body says that path and query are the request: nothing is waited for.
   if (single && route.transcoder.rule.body === undefined) session.expectNoMessages();
@@ -42,8 +43,11 @@ export function webSocketCall(options: WebSocketCallOptions): Call {
 export function framedCall(options: WebSocketCallOptions, fields: Fields): Call {
   const { session, route, upgrade } = options;
   const { served } = route;
-  // What the handshake says of the caller holds; what the page says comes on top of it.
-  const base = baseOf(options, [...fields, ...upgrade.head.fields]);
+  // What the handshake says of the caller holds, since a browser has said some of it, whatever the page names in `connection`;
+  // what the page says comes on top.
+  const header = requestMetadata({ fields });
+  for (const [name, value] of requestMetadata(upgrade.head)) header.append(name, value);
+  const base = baseOf(options, header, [...fields, ...upgrade.head.fields]);
   const unpack = unpackFor(field(fields, "grpc-encoding"), served.messageBytes);
   const requests = readMessages(pieces(session), served, unpack);
   if (served.method.kind !== "unary") return { ...base, kind: "stream", requests };
@@ -55,9 +59,8 @@ export function framedCall(options: WebSocketCallOptions, fields: Fields): Call 
   return { ...base, kind: "unary", request, show: (response) => session.show(response) };
 }
 
-function baseOf(options: WebSocketCallOptions, fields: Fields): CallBase {
+function baseOf(options: WebSocketCallOptions, header: Metadata, fields: Fields): CallBase {
   const { upgrade, session, route, context } = options;
-  const header = requestMetadata({ fields });
   // A token that a page sent beside another is not passed over: who has two must be told. Cookies come by themselves.
   const token = options.token ?? (header.has("authorization") ? undefined : options.cookie);
   if (token !== undefined) header.append("authorization", `Bearer ${token}`);

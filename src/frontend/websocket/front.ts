@@ -15,6 +15,7 @@ import { errorAnswer } from "../error-answer.ts";
 import type { RequestHead, Upgrade } from "../exchange.ts";
 import { field } from "../fields.ts";
 import { forwardedTarget } from "../forwarded-path.ts";
+import type { FieldLimits } from "../listener.ts";
 import type { MethodRoute, PassThroughRoute, Route, Routes } from "../routes.ts";
 import { refuse } from "../serve.ts";
 import { statusToJson } from "../status.ts";
@@ -35,6 +36,8 @@ export interface WebSocketFrontOptions extends Edge {
   readonly routes: () => Routes;
   readonly logger: Logger;
   readonly settings: WebSocketSettings;
+  /** Of fields that come in a frame instead of a head. */
+  readonly fieldLimits: FieldLimits;
   /** The call of an upgrade to a path that is passed through. */
   readonly passThrough: (
     upgrade: Upgrade,
@@ -126,7 +129,7 @@ export class WebSocketFront {
     if (destination.kind === "passthrough")
       return () => this.#passThrough(upgrade, destination.target, destination.route, context);
     const { route, captures } = destination;
-    const { settings } = this.#options;
+    const { settings, fieldLimits } = this.#options;
     const negotiated = negotiate(upgrade.head.fields);
     const { name, confirmed } = negotiated;
     const subprotocol = subprotocolOf(name, routes);
@@ -139,7 +142,7 @@ export class WebSocketFront {
         ? undefined
         : tokenCookie(upgrade.head, settings.tokenCookie, ownOrigin(context), cors);
     const options = { upgrade, session, route, captures, token: negotiated.token, cookie, context, head };
-    if (subprotocol.form === "frames") return () => this.#run(session, framed(options), route);
+    if (subprotocol.form === "frames") return () => this.#run(session, framed(options, fieldLimits), route);
     const call = webSocketCall(options);
     return () => this.#run(session, call, route);
   }
@@ -248,11 +251,11 @@ function subprotocolOf(name: string, routes: Routes): Subprotocol {
 const fieldsMs = 10_000;
 
 /** The call of a page whose fields, credentials included, come only after the upgrade. */
-async function framed(options: WebSocketCallOptions): Promise<Call> {
+async function framed(options: WebSocketCallOptions, limits: FieldLimits): Promise<Call> {
   const timer = setTimeout(() => options.session.terminate(), fieldsMs);
   try {
     const first = await options.session.first();
-    return framedCall(options, readFields(first));
+    return framedCall(options, readFields(first, limits));
   } finally {
     clearTimeout(timer);
   }

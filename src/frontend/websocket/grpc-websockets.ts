@@ -2,6 +2,8 @@ import { Code, RpcError } from "#rpc";
 import type { Fields } from "../fields.ts";
 import { frameMessage, prefixBytes } from "../framing/frame.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
+import { isRefusal, tooManyFields, withoutUnderscores } from "../head.ts";
+import type { FieldLimits } from "../listener.ts";
 import type { Incoming, Subprotocol } from "./subprotocol.ts";
 
 const dataSignal = 0;
@@ -47,8 +49,12 @@ function fieldsFrame(fields: readonly string[]): Uint8Array {
 
 const nameGrammar = /^[!#$%&'*+.^_`|~\w-]+$/;
 
-/** The fields in the first frame. @throws RpcError INVALID_ARGUMENT for what is no list of fields */
-export function readFields(frame: Uint8Array): Fields {
+/**
+ * The fields in the first frame, which are taken as those of a head are.
+ *
+ * @throws RpcError INVALID_ARGUMENT for what is no list of fields, and for too many
+ */
+export function readFields(frame: Uint8Array, limits: FieldLimits): Fields {
   const fields: string[] = [];
   for (const line of Buffer.from(frame).toString("latin1").split("\r\n")) {
     if (line === "") continue;
@@ -61,5 +67,7 @@ export function readFields(frame: Uint8Array): Fields {
     }
     fields.push(name, line.slice(colon + 1).trim());
   }
-  return fields;
+  const taken = tooManyFields(fields, limits) ?? withoutUnderscores(fields, limits);
+  if (isRefusal(taken)) throw new RpcError(taken.code, taken.message, { reason: taken.reason });
+  return taken;
 }

@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import type { Metadata } from "@grpc/grpc-js";
+import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import { bidiStream, type RawServer, startRawServer, unary } from "../../support/raw-server.ts";
@@ -178,6 +179,59 @@ test("grpc-websockets: fields, messages, trailers", async () => {
   ]);
   expect(failed.code).toBe(1000);
   expect(failed.heard.at(-1)?.toString("latin1")).toContain("grpc-status: 5\r\ngrpc-message: no such room");
+});
+
+describe("grpc-websockets: fields in a frame are taken as those of a head are", () => {
+  const ask = async (
+    lines: readonly string[],
+    headers: Readonly<Record<string, string>> = {},
+    listen = {},
+  ) => {
+    let heard: Metadata | undefined;
+    await using server = await startRawServer("t.v1.Echo", {
+      Say: unary((request, call) => {
+        heard = call.metadata;
+        return request;
+      }),
+    });
+    await using at = await testGateway(
+      { "t.proto": proto },
+      { listen, upstreams: { echo: `grpc://${server.address}` }, routes: [{ match: "*", public: true }] },
+    );
+    const data = Buffer.concat([Buffer.from([0]), framed(0, wire("a"))]);
+    const frames = [Buffer.from(lines.map((line) => `${line}\r\n`).join("")), data, Buffer.from([1])];
+    const outcome = await converse(at, "/t.v1.Echo/Say", "grpc-websockets", frames, headers);
+    return { heard, end: outcome.heard.at(-1)?.toString("latin1") ?? "" };
+  };
+
+  test("names with underscores do not go on", async () => {
+    const { heard, end } = await ask(["x_forwarded_for: 6.6.6.6", "x-kept: 1"]);
+    expect(end).toContain("grpc-status: 0");
+    expect(heard?.get("x-kept")).toEqual(["1"]);
+    expect(heard?.get("x_forwarded_for")).toEqual([]);
+  });
+
+  test("or are refused, where they are to be", async () => {
+    const { heard, end } = await ask(["x_forwarded_for: 6.6.6.6"], {}, { underscores: "reject" });
+    expect(end).toContain("grpc-status: 3\r\ngrpc-message: a header name may not have an underscore");
+    expect(heard).toBeUndefined();
+  });
+
+  test.each<[string, string[]]>([
+    ["many", Array.from({ length: 101 }, (_, index) => `x-${index}: 1`)],
+    ["large", [`x-large: ${"x".repeat(60 * 1024)}`]],
+  ])("they are refused when they are too %s", async (_name, lines) => {
+    const { heard, end } = await ask(lines);
+    expect(end).toContain("grpc-status: 3\r\ngrpc-message: the header is larger than");
+    expect(end).toContain("x-dragoman-reason: header_too_large");
+    expect(heard).toBeUndefined();
+  });
+
+  test("what the handshake says cannot be taken away by naming it in connection", async () => {
+    const { heard } = await ask(["connection: origin, x-mine, x-own", "x-own: 1"], { "x-mine": "handshake" });
+    expect(heard?.get("x-mine")).toEqual(["handshake"]);
+    expect(heard?.get("x-own")).toEqual([]);
+  });
 });
 
 test.each([
