@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { BytesSink, CallSignal, Peer } from "#rpc";
+import type { CompleteFields } from "./complete-fields.ts";
 import type { Fields } from "./fields.ts";
 
 /** The head of one HTTP request, validated by the listener, nothing decoded. */
@@ -78,8 +79,11 @@ export interface Upgrade {
   readonly startedAt: number;
   /** What `ws` wants for its handshake; called once, so that nothing of it is kept for as long as the WebSocket is open. */
   readonly takeRequest: () => IncomingMessage;
+  /** Whoever accepts the upgrade writes the head of the answer to it. */
   readonly socket: Duplex;
   readonly firstBytes: Buffer;
+  /** What becomes of the fields of that head. */
+  readonly complete: CompleteFields;
   /** Refuses the upgrade and closes the connection. */
   refuse(status: number, fields: Fields, body?: Uint8Array): void;
 }

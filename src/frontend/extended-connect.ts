@@ -65,6 +65,8 @@ export function upgradeOverStream(options: ConnectStream): Upgrade {
     takeRequest: () => handshakeRequest(options.head),
     socket: new Http1Disguise(options),
     firstBytes: Buffer.alloc(0),
+    // They are completed when they are sent as HTTP/2 has them.
+    complete: (fields) => [...fields],
     refuse: (status, fields, body) => options.refuse(status, fields, body ?? new Uint8Array(0)),
   };
 }

@@ -1,8 +1,13 @@
-import http from "node:http";
+import { hash } from "node:crypto";
+import { once } from "node:events";
+import http, { type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Metadata, type ServerUnaryCall } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { extendedConnectEnabled } from "../support/extended-connect.ts";
 import { type TestGateway, testGateway } from "../support/gateway.ts";
+import { hopByHopNames } from "../support/hop-by-hop.ts";
 import { type RawServer, startRawServer, unary } from "../support/raw-server.ts";
 import { exchangeRaw } from "../support/raw-socket.ts";
 
@@ -17,6 +22,25 @@ const pages = http.createServer((_request, response) => {
   response.setHeader("x-powered-by", "PHP/5.3");
   response.setHeader("x-frame-options", "SAMEORIGIN");
   response.end("fine");
+});
+
+pages.on("upgrade", (request, socket) => {
+  const said =
+    "server: Apache/2.4.1\r\nx-powered-by: PHP/5.3\r\nx-frame-options: SAMEORIGIN\r\nx-request-id: forged";
+  const own =
+    "x-named: 1\r\nkeep-alive: timeout=5\r\nproxy-connection: keep-alive\r\nte: gzip\r\ntrailer: x-t\r\nset-cookie: a=1\r\nset-cookie: b=2";
+  if (request.url === "/page/refused") {
+    socket.end(
+      `HTTP/1.1 401 Unauthorized\r\n${said}\r\n${own}\r\nconnection: x-named, close\r\ncontent-length: 2\r\n\r\nno`,
+    );
+    return;
+  }
+  const key = `${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+  const accepted = `sec-websocket-accept: ${hash("sha1", key, "base64")}`;
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\n${said}\r\n${own}\r\n${accepted}\r\nconnection: upgrade, x-named\r\nupgrade: websocket\r\n\r\n`,
+  );
+  socket.on("data", (chunk) => socket.write(chunk));
 });
 
 beforeAll(async () => {
@@ -46,11 +70,46 @@ const gateway = (listen: Readonly<Record<string, unknown>>): Promise<TestGateway
     },
     routes: [
       { match: "*", public: true },
-      { match: "GET /page", public: true },
+      { match: "GET /page/**", public: true },
     ],
   });
 
 type Heard = Record<string, string | string[] | undefined>;
+
+/** The header of the answer to an upgrade, by `ws`: over http/1.1, and over a stream of HTTP/2. */
+const upgradeOver: Readonly<Record<string, (at: TestGateway, path: string) => Promise<Heard>>> = {
+  "http/1.1": (at, path) => upgraded(new WebSocket(`ws://127.0.0.1:${at.gateway.httpPort}${path}`)),
+  "HTTP/2": async (at, path) => {
+    using client = at.connect();
+    await extendedConnectEnabled(client.session);
+    const stream = client.session.request(
+      {
+        ":method": "CONNECT",
+        ":protocol": "websocket",
+        ":scheme": "https",
+        ":authority": "localhost",
+        ":path": path,
+        "sec-websocket-version": "13",
+      },
+      { endStream: false },
+    );
+    const [headers] = await once(stream, "response");
+    stream.close();
+    return headers;
+  },
+};
+
+function upgraded(socket: WebSocket): Promise<Heard> {
+  return new Promise((resolve, reject) => {
+    const hear = ({ headers }: IncomingMessage): void => {
+      resolve(headers);
+      socket.terminate();
+    };
+    socket.on("upgrade", hear);
+    socket.on("unexpected-response", (_request, response) => hear(response));
+    socket.on("error", reject);
+  });
+}
 
 /** The headers of answers of every kind, over both versions of HTTP. */
 async function* answers(at: TestGateway): AsyncGenerator<readonly [string, Heard]> {
@@ -115,4 +174,30 @@ describe("headers of answers", () => {
       await expect(gateway({ answerHeaders: { remove: [name] } })).rejects.toThrow();
     },
   );
+});
+
+describe.each(Object.entries(upgradeOver))("headers of answers to upgrades, over %s", (version, ask) => {
+  const switching = version === "HTTP/2" ? [] : ["upgrade"];
+
+  test.each(["/page/socket", "/page/refused"])(
+    "%s: what an upstream says of itself and of its connection stays here",
+    async (path) => {
+      await using at = await gateway({});
+      const headers = await ask(at, path);
+      for (const name of ["server", "x-powered-by", "x-named", ...hopByHopNames])
+        if (path === "/page/refused" || !switching.includes(name))
+          expect(headers, name).not.toHaveProperty(name);
+      expect(headers).toMatchObject({
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "SAMEORIGIN",
+        "set-cookie": ["a=1", "b=2"],
+        "x-request-id": expect.not.stringContaining("forged"),
+      });
+    },
+  );
+
+  test("a WebSocket of a method has what every answer has", async () => {
+    await using at = await gateway({});
+    expect(await ask(at, "/t.v1.Echo/Say")).toMatchObject({ "x-content-type-options": "nosniff" });
+  });
 });

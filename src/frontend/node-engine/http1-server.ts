@@ -149,6 +149,7 @@ export function createHttp1Engine({ limits, events, complete, count }: EngineOpt
       },
       socket,
       firstBytes,
+      complete,
       refuse: (status, fields, body) =>
         endWith(connection.socket, rawAnswer(status, complete(fields), body ?? new Uint8Array(0))),
     });

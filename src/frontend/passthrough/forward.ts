@@ -6,6 +6,7 @@ import type { Exchange } from "../exchange.ts";
 import { forwardedField, forwardedFor } from "../forwarded.ts";
 import { noSocket, requestOf, responseOf, upgradeSocketOf } from "./adaptors.ts";
 import { type Carrier, carrierOf, emptyPayload } from "./call.ts";
+import { completeAnswer } from "./upgrade-answer.ts";
 
 /** An HTTP upstream. */
 export interface HttpTarget {
@@ -137,10 +138,10 @@ async function forwardUpgrade(
         ...withForwarded(options, call, upgrade.head),
         agent: false,
       });
+      outgoing.once("response", ({ headers: answered }) => completeAnswer(answered, upgrade, call, false));
       outgoing.once("upgrade", ({ headers: answered }) => {
         outgoing.setTimeout(0);
-        const cookies = call.head?.getAll("set-cookie") ?? [];
-        if (cookies.length > 0) answered["set-cookie"] = [...(answered["set-cookie"] ?? []), ...cookies];
+        completeAnswer(answered, upgrade, call, true);
       });
       return outgoing;
     },

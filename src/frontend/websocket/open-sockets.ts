@@ -68,7 +68,8 @@ export class OpenSockets {
     const server = this.#server(maxMessageBytes);
     let accepted: WebSocket | undefined;
     const addHead = (lines: string[]): void => {
-      for (const [name, value] of head) lines.push(`${name}: ${value}`);
+      const fields = upgrade.complete(head.pairs);
+      for (let i = 0; i < fields.length; i += 2) lines.push(`${fields[i]}: ${fields[i + 1]}`);
     };
     server.once("headers", addHead);
     server.handleUpgrade(request, stream, firstBytes, (socket) => {
