@@ -1,13 +1,15 @@
+import { once } from "node:events";
 import http, { type IncomingHttpHeaders } from "node:http";
 import net, { type AddressInfo } from "node:net";
-import type { Metadata, ServerUnaryCall } from "@grpc/grpc-js";
+import { Metadata, type ServerUnaryCall } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { type TestGateway, testGateway } from "../support/gateway.ts";
-import { type RawServer, startRawServer, unary } from "../support/raw-server.ts";
+import { type RawServer, serverStream, startRawServer, unary } from "../support/raw-server.ts";
 
 const proto = {
   "t.proto":
-    'syntax = "proto3";\npackage t.v1;\nmessage Nothing {}\nservice Echo { rpc Say(Nothing) returns (Nothing); }\n',
+    'syntax = "proto3";\npackage t.v1;\nmessage Nothing {}\nservice Echo { rpc Say(Nothing) returns (Nothing); rpc Watch(Nothing) returns (stream Nothing); }\n',
 };
 
 /** What the upstreams heard last. */
@@ -19,11 +21,20 @@ const pages = http.createServer((request, response) => {
   response.end("fine");
 });
 
+pages.on("upgrade", (request, socket) => {
+  page = request.headers;
+  socket.end("HTTP/1.1 418 I'm a teapot\r\ncontent-length: 0\r\n\r\n");
+});
+
 beforeAll(async () => {
   server = await startRawServer("t.v1.Echo", {
     Say: unary((request, call: ServerUnaryCall<Buffer, Buffer>) => {
       metadata = call.metadata;
       return request;
+    }),
+    Watch: serverStream((call) => {
+      metadata = call.metadata;
+      call.end();
     }),
   });
   await new Promise<void>((resolve) => pages.listen(0, "127.0.0.1", resolve));
@@ -100,6 +111,12 @@ describe("what upstreams are told of the client", () => {
       "x-forwarded-proto": "https",
       "x-forwarded-host": new URL(at.url).host,
     });
+    // Each proxy may have added its own, the nearest one last.
+    const several = { "x-forwarded-proto": "https, http", "x-forwarded-host": "evil.test, shop.test" };
+    expect(await heard(at, several)).toMatchObject({
+      "x-forwarded-proto": "http",
+      "x-forwarded-host": "shop.test",
+    });
     expect(await heard(at, { "x-forwarded-host": "evil.test/path" })).toMatchObject({
       "x-forwarded-host": new URL(at.url).host,
     });
@@ -117,6 +134,68 @@ describe("what upstreams are told of the client", () => {
       "x-forwarded-for": "192.0.2.8, 127.0.0.1",
       "x-forwarded-proto": "https",
       "x-forwarded-host": new URL(at.url).host,
+    });
+  });
+});
+
+describe("upstreams are told the same by whatever protocol", () => {
+  const post = (method: string, contentType: string, body: Uint8Array) => async (at: TestGateway) => {
+    using client = at.connect();
+    const headers = { ...forged, "content-type": contentType, te: "trailers" };
+    expect(
+      (await client.request({ method: "POST", path: `/t.v1.Echo/${method}`, headers, body })).status,
+    ).toBe(200);
+  };
+  const socket =
+    (target: string, protocols: string[], frames: readonly Uint8Array[]) => async (at: TestGateway) => {
+      const opened = new WebSocket(`${at.url.replace("https", "wss")}${target}`, protocols, {
+        ca: at.ca,
+        headers: forged,
+      });
+      opened.once("open", () => {
+        for (const frame of frames) opened.send(frame);
+      });
+      await once(opened, "close");
+    };
+  const lines = Object.entries(forged).map(([name, value]) => `${name}: ${value}\r\n`);
+  const frame = Buffer.alloc(5);
+
+  test.each<[string, (at: TestGateway) => Promise<void>]>([
+    ["gRPC", post("Say", "application/grpc", frame)],
+    ["gRPC-Web", post("Say", "application/grpc-web+proto", frame)],
+    ["Connect", post("Say", "application/proto", Buffer.alloc(0))],
+    ["a stream of Connect", post("Watch", "application/connect+proto", frame)],
+    ["a WebSocket", socket("/t.v1.Echo/Watch", ["dragoman.proto"], [Buffer.alloc(0)])],
+    [
+      "gRPC-Web in a WebSocket, whose fields come in a frame",
+      socket(
+        "/t.v1.Echo/Say",
+        ["grpc-websockets"],
+        [Buffer.from(lines.join("")), Buffer.concat([Buffer.alloc(1), frame]), Buffer.from([1])],
+      ),
+    ],
+  ])("%s", async (_name, ask) => {
+    await using at = await gateway({});
+    metadata = new Metadata();
+    await ask(at);
+    const { host } = new URL(at.url);
+    const heardOf = Object.fromEntries(Object.keys(forged).map((name) => [name, metadata.get(name).join()]));
+    expect(heardOf).toEqual({
+      ...Object.fromEntries(Object.keys(forged).map((name) => [name, ""])),
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": host,
+    });
+  });
+
+  test("a WebSocket that is passed on to an HTTP upstream", async () => {
+    await using at = await gateway({});
+    await expect(socket("/page", [], [])(at)).rejects.toThrow("418");
+    expect(Object.fromEntries(Object.keys(forged).map((name) => [name, page[name]]))).toEqual({
+      "x-forwarded-for": "127.0.0.1",
+      "x-forwarded-proto": "https",
+      "x-forwarded-host": new URL(at.url).host,
+      forwarded: `for="127.0.0.1";proto=https;host="${new URL(at.url).host}";by=_dragoman`,
     });
   });
 });
