@@ -88,6 +88,7 @@ export async function driveWebSocket(
   ca: Buffer | undefined,
   message: string,
   shape: Shape,
+  opened: () => Promise<void> = async () => {},
 ): Promise<Run> {
   const open = () =>
     new Promise<WebSocket>((resolve, reject) => {
@@ -101,6 +102,7 @@ export async function driveWebSocket(
     const some = Math.min(100, shape.connections - sockets.length);
     sockets.push(...(await Promise.all(Array.from({ length: some }, open))));
   }
+  await opened();
   const latencies: number[] = [];
   const from = performance.now();
   const end = from + shape.seconds * 1000;

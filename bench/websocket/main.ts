@@ -35,8 +35,11 @@ async function startBare(): Promise<Subject> {
 const urlOf = ({ base }: Subject): string => `${base.replace("http", "ws")}/v1/chat`;
 
 async function echo(subject: Subject, connections: number, seconds: number) {
-  const before = await usageOf(subject);
-  const run = await driveWebSocket(urlOf(subject), undefined, message, { connections, streams: 1, seconds });
+  let before = { cpu: 0 };
+  const shape = { connections, streams: 1, seconds };
+  const run = await driveWebSocket(urlOf(subject), undefined, message, shape, async () => {
+    before = await usageOf(subject);
+  });
   const after = await usageOf(subject);
   return {
     perSecond: run.count / run.seconds,

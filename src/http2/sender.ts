@@ -139,7 +139,21 @@ export class Sender {
     trailers: readonly string[] | undefined,
     first: Uint8Array = nothing,
   ): boolean {
-    const size = first.length + body.length;
+    if (!this.#sendAtOnce(stream, first, body, trailers === undefined)) return false;
+    if (trailers !== undefined) this.#section(stream.id, 0, trailers, this.#trailers, true);
+    stream.endQueued = true;
+    stream.localEnded = true;
+    this.#onSent(stream);
+    return true;
+  }
+
+  /** The same of what is not the last. */
+  sendPart(stream: Stream, first: Uint8Array, second: Uint8Array): boolean {
+    return this.#sendAtOnce(stream, first, second, false);
+  }
+
+  #sendAtOnce(stream: Stream, first: Uint8Array, second: Uint8Array, end: boolean): boolean {
+    const size = first.length + second.length;
     if (
       size > stream.sendWindow ||
       size > this.#window ||
@@ -151,12 +165,8 @@ export class Sender {
       return false;
     stream.sendWindow -= size;
     this.#window -= size;
-    this.output.whole(stream.id, first, body, trailers === undefined);
-    if (trailers !== undefined) this.#section(stream.id, 0, trailers, this.#trailers, true);
+    this.output.whole(stream.id, first, second, end);
     this.touch();
-    stream.endQueued = true;
-    stream.localEnded = true;
-    this.#onSent(stream);
     return true;
   }
 

@@ -151,6 +151,16 @@ export class Stream {
     this.end();
   }
 
+  /** Client: a part of a request's body, in two parts; the first is copied. False when the writer should wait for `writable`. */
+  writePart(first: Uint8Array, second: Uint8Array): boolean {
+    if (this.closed || this.connection.sender.sendPart(this, first, second)) return true;
+    const { sender } = this.connection;
+    sender.enqueue(this, Uint8Array.prototype.slice.call(first));
+    if (second.length > 0) sender.enqueue(this, second);
+    sender.pump(this);
+    return this.queued < streamHighWater;
+  }
+
   /** The chunk must not change any more. False when the writer should wait for `writable`. */
   write(chunk: Uint8Array): boolean {
     if (this.closed) return true;

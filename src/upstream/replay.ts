@@ -3,6 +3,8 @@ import type { Payload } from "#rpc";
 /** Bytes of requests that are kept for another attempt. */
 const maxKept = 256 * 1024;
 
+const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
+
 /**
  * The requests of a stream, kept from the first on for as long as another attempt may need them. Attempts follow one
  * another: what one was still waiting for goes to the next.
@@ -12,7 +14,7 @@ export class Replay {
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   #attempt = 0;
-  #pulling: Promise<Uint8Array | undefined> | undefined;
+  #pulling: Promise<IteratorResult<Uint8Array>> | undefined;
   /** Nothing is kept any more: an attempt that starts now would miss what went before. */
   #committed = false;
 
@@ -36,23 +38,27 @@ export class Replay {
   }
 
   /** All requests, for the attempt that begins. The iterables of earlier attempts end. */
-  async *requests(): AsyncGenerator<Uint8Array> {
-    const attempt = ++this.#attempt;
-    for (let at = 0; at < this.#kept.length; at++) {
-      yield this.#kept[at] as Uint8Array;
-      if (attempt !== this.#attempt) return;
+  requests(): AsyncIterableIterator<Uint8Array> {
+    return new AttemptRequests(this, ++this.#attempt);
+  }
+
+  /** For the requests of an attempt: what comes at this place of them. */
+  next(attempt: number, at: number): Promise<IteratorResult<Uint8Array>> {
+    if (attempt !== this.#attempt) return Promise.resolve(done);
+    const kept = this.#kept[at];
+    if (kept !== undefined) return Promise.resolve({ done: false, value: kept });
+    if (this.#committed) {
+      if (this.#kept.length > 0) this.#kept = [];
+      // The rest is for nobody else.
+      if (this.#pulling === undefined) return this.#source.next().then(wireResult);
     }
-    for (;;) {
-      if (this.#committed) this.#kept = [];
-      this.#pulling ??= this.#pull();
-      const message = await this.#pulling;
-      if (attempt !== this.#attempt) return;
+    this.#pulling ??= this.#source.next().then(wireResult);
+    return this.#pulling.then((result) => {
+      if (attempt !== this.#attempt) return done;
       this.#pulling = undefined;
-      if (message === undefined) return;
-      this.#keep(message);
-      yield message;
-      if (attempt !== this.#attempt) return;
-    }
+      if (result.done !== true) this.#keep(result.value);
+      return result;
+    });
   }
 
   #keep(message: Uint8Array): void {
@@ -61,12 +67,40 @@ export class Replay {
     if (this.#keptBytes > maxKept) this.#committed = true;
     else this.#kept.push(message);
   }
+}
 
-  async #pull(): Promise<Uint8Array | undefined> {
-    const next = await this.#source.next();
-    if (next.done === true) return undefined;
-    const loading = next.value.load();
-    if (loading !== undefined) await loading;
-    return next.value.proto();
+/** No generator: that makes several objects of each message, and the calls of many WebSockets wait in it. */
+class AttemptRequests implements AsyncIterableIterator<Uint8Array> {
+  readonly #replay: Replay;
+  readonly #attempt: number;
+  #at = 0;
+  #over = false;
+
+  constructor(replay: Replay, attempt: number) {
+    this.#replay = replay;
+    this.#attempt = attempt;
   }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Uint8Array>> {
+    return this.#over ? Promise.resolve(done) : this.#replay.next(this.#attempt, this.#at++);
+  }
+
+  return(): Promise<IteratorResult<Uint8Array>> {
+    this.#over = true;
+    return Promise.resolve(done);
+  }
+}
+
+function wireResult(
+  result: IteratorResult<Payload>,
+): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
+  if (result.done === true) return done;
+  const { value: payload } = result;
+  const loading = payload.load();
+  if (loading !== undefined) return loading.then(() => ({ done: false, value: payload.proto() }));
+  return { done: false, value: payload.proto() };
 }

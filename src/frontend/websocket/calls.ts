@@ -7,6 +7,7 @@ import { readMessages } from "../framing/messages.ts";
 import { requestDeadline, requestMetadata } from "../request-metadata.ts";
 import type { MethodRoute } from "../routes.ts";
 import { queryOf } from "../target.ts";
+import { MessageRequests, wireOf } from "./message-requests.ts";
 import type { Session } from "./session.ts";
 
 export interface WebSocketCallOptions {
@@ -36,7 +37,7 @@ export function webSocketCall(options: WebSocketCallOptions): Call {
     const request = Payload.deferred(() => sole(options), input);
     return { ...base, kind: "unary", request, show: (response) => session.show(response) };
   }
-  return { ...base, kind: "stream", requests: single ? one(options) : many(options) };
+  return { ...base, kind: "stream", requests: single ? one(options) : new MessageRequests(options) };
 }
 
 /** The same where messages come in gRPC's frames. @param fields those of the first frame */
@@ -81,35 +82,14 @@ async function* pieces(session: Session): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function sole({ session, route, captures, upgrade }: WebSocketCallOptions): Promise<Uint8Array> {
+async function sole(options: WebSocketCallOptions): Promise<Uint8Array> {
+  const { session, route, captures, upgrade } = options;
   session.accept();
   const bytes = route.transcoder.rule.body === undefined ? undefined : await session.next();
-  const wire = bytes === undefined ? undefined : wireOf(bytes, session, route);
+  const wire = bytes === undefined ? undefined : wireOf(bytes, options);
   return route.transcoder.whole(captures, queryOf(upgrade.head.target), wire);
 }
 
 async function* one(options: WebSocketCallOptions): AsyncGenerator<Payload> {
   yield Payload.fromProto(await sole(options), options.route.served.input);
-}
-
-async function* many(options: WebSocketCallOptions): AsyncGenerator<Payload> {
-  const { session, route, captures, upgrade } = options;
-  const { input } = route.served;
-  const query = queryOf(upgrade.head.target);
-  let first = true;
-  for (;;) {
-    const bytes = await session.next();
-    if (bytes === undefined) break;
-    const wire = wireOf(bytes, session, route);
-    yield Payload.fromProto(first ? route.transcoder.whole(captures, query, wire) : wire, input);
-    first = false;
-  }
-  // Without any message, what path and query say is one; with nothing said at all there is none.
-  if (first && (captures.length > 0 || query !== "")) {
-    yield Payload.fromProto(route.transcoder.whole(captures, query, undefined), input);
-  }
-}
-
-function wireOf(bytes: Uint8Array, session: Session, route: MethodRoute): Uint8Array {
-  return session.subprotocol.form === "json" ? route.transcoder.wholeMessage(bytes) : bytes;
 }

@@ -6,6 +6,7 @@ import { FrameBudget } from "./frame-budget.ts";
 import type { WebSocketSettings } from "./settings.ts";
 import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
 import { corkForTurn } from "./turn-cork.ts";
+import { writeFrame } from "./write-frame.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
 const maxQueued = 16;
@@ -13,9 +14,11 @@ const maxQueuedBytes = 64 * 1024;
 /** Bytes that may wait to be sent before the next response is pulled. */
 const maxBuffered = 16 * 1024;
 
-interface Waiting {
-  resolve(message: Uint8Array | undefined): void;
-  reject(error: unknown): void;
+/** Who waits for the next message of a client; hears one of the two, once. Neither may throw. */
+export interface MessageWaiter {
+  /** Undefined after its half-close. */
+  taken(message: Uint8Array | undefined): void;
+  failed(error: unknown): void;
 }
 
 function ignore(): void {}
@@ -32,7 +35,7 @@ export class Session {
   #halfClosed = false;
   #expectsMessages = true;
   /** Whoever waits for the next message. */
-  #waiting: Waiting | undefined;
+  #waiting: MessageWaiter | undefined;
   #socket: WebSocket | undefined;
   #shown: Outgoing | undefined;
   #firstIsRaw = false;
@@ -85,11 +88,14 @@ export class Session {
 
   /** The next message of the client; undefined after its half-close. @throws RpcError when the client has gone */
   next(): Promise<Uint8Array | undefined> {
-    return new Promise((resolve, reject) => {
-      this.accept();
-      this.#waiting = { resolve, reject };
-      this.#wake();
-    });
+    return new Promise((taken, failed) => this.take({ taken, failed }));
+  }
+
+  /** The same without a promise. */
+  take(waiter: MessageWaiter): void {
+    this.accept();
+    this.#waiting = waiter;
+    this.#wake();
   }
 
   /** Tells whoever waits what there is to tell. */
@@ -100,12 +106,12 @@ export class Session {
     if (message === undefined && !this.#gone.aborted && !this.#halfClosed) return;
     this.#waiting = undefined;
     if (message === undefined && this.#gone.aborted) {
-      waiting.reject(this.#gone.reason);
+      waiting.failed(this.#gone.reason);
       return;
     }
     this.#queuedBytes -= message?.length ?? 0;
     if (this.#socket?.isPaused === true && this.#queue.length < maxQueued / 2) this.#socket.resume();
-    waiting.resolve(message);
+    waiting.taken(message);
   }
 
   /** The first frame, whatever the subprotocol makes of later ones. @throws RpcError when the client has gone */
@@ -146,11 +152,16 @@ export class Session {
     if (socket === undefined || socket.readyState !== socket.OPEN) return undefined;
     this.#idle?.refresh();
     corkForTurn(this.#transport);
-    if (socket.bufferedAmount < maxBuffered) {
-      socket.send(data, { binary }, ignore);
-      return undefined;
-    }
-    return new Promise((resolve) => socket.send(data, { binary }, () => resolve()));
+    if (socket.bufferedAmount >= maxBuffered)
+      return new Promise((resolve) => this.#write(socket, data, binary, resolve));
+    this.#write(socket, data, binary, ignore);
+    return undefined;
+  }
+
+  #write(socket: WebSocket, data: Uint8Array, binary: boolean, left: () => void): void {
+    // What is not compressed needs nothing of ws, whose frames are two pieces and half a dozen objects each.
+    if (socket.extensions === "") writeFrame(this.#transport, data, binary, left);
+    else socket.send(data, { binary }, left);
   }
 
   /** Ends the call and the connection because the gateway goes away. */

@@ -5,15 +5,6 @@ import { TransportError } from "../transport-error.ts";
 /** Octets before each message: a flag and the length ("PROTOCOL-HTTP2.md", Length-Prefixed-Message). */
 export const prefixSize = 5;
 
-/** A message in its frame, uncompressed. */
-export function frameMessage(message: Uint8Array): Uint8Array {
-  const frame = Buffer.allocUnsafe(prefixSize + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, prefixSize);
-  return frame;
-}
-
 /** The message of a chunk that is one uncompressed message and no more; undefined for any other, be it broken. */
 export function soleMessage(chunk: Uint8Array, limit: number): Uint8Array | undefined {
   const length = chunk.length - prefixSize;

@@ -5,7 +5,7 @@ import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
 import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
-import { frameMessage, MessageReader } from "./message-reader.ts";
+import { MessageReader, prefixSize } from "./message-reader.ts";
 
 /** Makes one streaming call; resolves with the header. @throws TransportError, the signal's reason, or the source's error */
 export function streamCall(
@@ -18,6 +18,9 @@ export function streamCall(
     new StreamExchange(owner, call.signal, resolve, reject).start(connection, call, messages);
   });
 }
+
+/** What stands before the message that is being sent. */
+const prefix = Buffer.alloc(prefixSize);
 
 interface Caller {
   resolve(reply: TransportStreamReply): void;
@@ -237,7 +240,8 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
         const next = await source.next();
         if (this.#ended) return;
         if (next.done === true) break;
-        if (!stream.write(frameMessage(next.value))) {
+        prefix.writeUInt32BE(next.value.length, 1);
+        if (!stream.writePart(prefix, next.value)) {
           await new Promise<void>((resolve) => {
             this.#onWritable = resolve;
           });

@@ -1,7 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { Code } from "#rpc";
-import { frameMessage, MessageReader } from "../../../src/upstream/http2/message-reader.ts";
+import { frameMessage } from "../../../src/frontend/framing/frame.ts";
+import { MessageReader } from "../../../src/upstream/http2/message-reader.ts";
 
 const texts = ["", "a", "bc".repeat(300), "", "d".repeat(70_000), "e"];
 const body = Buffer.concat(texts.map((each) => frameMessage(Buffer.from(each))));
