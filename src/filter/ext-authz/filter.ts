@@ -22,7 +22,10 @@ export interface ExtAuthzOptions {
   readonly logger: Logger;
 }
 
-/** Tells the upstream that nobody was asked: the service did not answer, and the configuration lets such calls pass. */
+/**
+ * Tells the upstream that nobody was asked: the service did not answer, and the configuration lets such calls pass. Nobody
+ * marks himself: what clients say under the gateway's own names was dropped when it was established who calls.
+ */
 export const failedOpenHeader = "x-dragoman-authz-failed-open";
 
 /** At most so often, in milliseconds, is it logged that there was no decision. */
@@ -56,7 +59,6 @@ export function extAuthzFilter(options: ExtAuthzOptions): Filter {
     return authorizer.ask({ call, body, timeoutMs: timeLeft(call, timeoutMs) });
   };
   const decide = async (call: Call, next: Handler): Promise<Reply> => {
-    call.header.delete(failedOpenHeader);
     const key = cache === undefined ? undefined : keyOf(call, cache.key);
     const known = key === undefined ? undefined : cache?.decisions.get(key);
     if (known !== undefined) {

@@ -22,8 +22,9 @@ const untouchable: ReadonlySet<string> = new Set([
   "x-real-ip",
   "x-request-id",
 ]);
-const untouchablePrefixes = [":", "grpc-", "x-forwarded-", "x-dragoman-", "sec-websocket-"];
+const untouchablePrefixes = ["grpc-", "x-forwarded-", "x-dragoman-", "sec-websocket-"];
 
+/** Which leaves out the pseudo-fields of HTTP/2. */
 const nameGrammar = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const valueGrammar = /^[\x20-\x7e]*$/;
 const binaryGrammar = /^[A-Za-z0-9+/_-]*={0,2}$/;

@@ -146,6 +146,96 @@ describe("in Envoy's contract", () => {
     expect(reached).toEqual([]);
   });
 
+  const untouchable = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "expect",
+    "forwarded",
+    "x-real-ip",
+    "x-request-id",
+    ":authority",
+    "grpc-timeout",
+    "x-forwarded-client-cert",
+    "x-dragoman-subject",
+    "sec-websocket-protocol",
+    "x a",
+    "x\ny",
+    "",
+  ];
+  const about = (what: string, ...header: [string, string]) => {
+    const json = JSON.stringify(header);
+    return `${what} ${json.replace(/[^ -~]/g, (text) => `\\u00${text.charCodeAt(0).toString(16)}`)}`;
+  };
+
+  test.each(untouchable)("it may not set %j, however it is written", async (name) => {
+    for (const each of [name, name.toUpperCase()]) {
+      const answer = await get(about("sets", each, "1"));
+      expect([answer.status, answer.headers["x-dragoman-reason"]]).toEqual([403, "authorization_failed"]);
+    }
+    expect(reached).toEqual([]);
+  });
+
+  test.each([
+    ["x-a", "v".repeat(8192), true],
+    ["x-a", "v".repeat(8193), false],
+    ["x-a", "caf\u00e9", false],
+    ["x-a", "b\tc", false],
+    ["x-a-bin", "AAEC", true],
+    ["x-a-bin", "no base64!", false],
+  ])("a value of %s: %j is heeded: %s", async (name, value, heeded) => {
+    const answer = await get(about("sets", name, value));
+    expect(answer.status).toBe(heeded ? 200 : 403);
+    if (!heeded) expect(answer.headers["x-dragoman-reason"]).toBe("authorization_failed");
+    else expect(String(reached[0]?.[name])).toBe(name.endsWith("-bin") ? "\x00\x01\x02" : value);
+  });
+
+  test("what it adds stands beside what the caller has sent", async () => {
+    expect((await get(about("appends", "x-tag", "b"), { "x-tag": "a" })).status).toBe(200);
+    expect(reached[0]).toMatchObject({ "x-tag": "a, b" });
+  });
+
+  test.each(["shows", "denies with"])("of what it %s callers get what is theirs", async (what) => {
+    const call = async (name: string, value: string) => {
+      const answer = await client.request({
+        method: "POST",
+        path: "/t.v1.Shop/Get",
+        headers: headers(about(what, name, value), { "content-type": "application/grpc", te: "trailers" }),
+        body: Buffer.alloc(5),
+      });
+      expect({ ...answer.headers, ...answer.trailers }["grpc-status"]).toBe(what === "shows" ? "0" : "7");
+      return JSON.stringify([answer.headers, answer.trailers]);
+    };
+    expect(await call("x-theirs", "seen")).toContain('"x-theirs":"seen"');
+    for (const name of ["x-request-id", "x-dragoman-reason", "x-dragoman-subject", "host", "x-real-ip"])
+      expect(await call(name, "forged"), name).not.toContain("forged");
+    expect(await call("x-theirs", `forged${"v".repeat(8192)}`)).not.toContain("forged");
+  });
+
+  test.each([
+    [200, 403],
+    [299, 403],
+    [300, 300],
+    [429, 429],
+    [503, 503],
+    [599, 599],
+    [600, 403],
+  ])("a refusal with the status %i is one with %i", async (said, status) => {
+    expect((await get(about("denies by", "", String(said)))).status).toBe(status);
+    expect(reached).toEqual([]);
+  });
+
   test("a refusal has the service's status, header and body, cut where it is too long", async () => {
     const answer = await get("deny fully");
     expect(answer.headers).toMatchObject({
@@ -206,6 +296,10 @@ describe("in Envoy's contract", () => {
 describe("a service that does not answer", () => {
   test("in time refuses the call, within its time", async () => {
     await using at = await start({ grpc: pdp.address });
+    expect(at.gateway.snapshot.config.externals.get("pdp")).toMatchObject({
+      timeoutMs: 200,
+      onError: "deny",
+    });
     using client = at.connect();
     await client.request({ path: "/v1/a", headers: headers("allow") });
     const startedAt = performance.now();
@@ -323,9 +417,22 @@ describe("the request", () => {
       });
     expect((await post("hi")).status).toBe(200);
     expect(pdp.asked[0]?.attributes.request.http.body).toBe('{"text":"hi"}');
-    const long = await post("a".repeat(100));
-    expect([long.status, long.headers["x-dragoman-reason"]]).toEqual([413, "body_too_large"]);
+    // The second is longer as JSON alone.
+    for (const text of ["a".repeat(100), "\u0001".repeat(12)]) {
+      const long = await post(text);
+      expect([long.status, long.headers["x-dragoman-reason"]]).toEqual([413, "body_too_large"]);
+    }
+    // Of a field that nobody knows JSON says nothing.
+    const unknown = Buffer.concat([Buffer.from([0, 0, 0, 0, 103, 0x7a, 101]), Buffer.alloc(101)]);
+    const grpc = await client.request({
+      method: "POST",
+      path: "/t.v1.Shop/Get",
+      headers: headers("allow", { "content-type": "application/grpc", te: "trailers" }),
+      body: unknown,
+    });
+    expect(grpc.headers).toMatchObject({ "grpc-status": "8", "x-dragoman-reason": "body_too_large" });
     expect(pdp.asked).toHaveLength(1);
+    expect(reached).toHaveLength(1);
   });
 
   test("is shown to nobody else", async () => {
@@ -413,6 +520,14 @@ describe("by HTTP", () => {
       Buffer.from(String(question?.headers["x-dragoman-caller"]), "base64url").toString(),
     );
     expect(caller).toMatchObject({ sub: "ann", claims: { tenant: "t1" } });
+  });
+
+  test("an answer cannot be heeded that would pass on what is not its own to say", async () => {
+    await using at = await start({ http: url, timeout: "1s", onError: "allow", headers: ["host"] });
+    using client = at.connect();
+    const answer = await client.request({ path: "/v1/a", headers: headers("allow") });
+    expect([answer.status, answer.headers["x-dragoman-reason"]]).toEqual([403, "authorization_failed"]);
+    expect(reached).toEqual([]);
   });
 
   test.each([

@@ -50,6 +50,20 @@ const answers = {
   "floods headers": ok({ headers: Array.from({ length: 1000 }, (_, i) => header(`x-${i}`, "a")) }),
 };
 
+/** Answers to `sets`, `shows` and `denies with`, followed by the name and the value of a header as JSON. */
+const byHeader = {
+  sets: (one) => ok({ headers: [one] }),
+  appends: (one) => ok({ headers: [{ ...one, append: true }] }),
+  shows: (one) => ok({ responseHeadersToAdd: [one] }),
+  "denies with": (one) => denied(7, { status: { code: 403 }, headers: [one] }),
+  "denies by": ({ header: { value } }) => denied(7, { status: { code: Number(value) } }),
+};
+
+function answerTo(wanted) {
+  const [, what = "", json = ""] = /^(.*?) (\[.*\])$/.exec(wanted) ?? [];
+  return json === "" ? answers[wanted] : byHeader[what](header(...JSON.parse(json)));
+}
+
 const server = new Server();
 server.addService(
   {
@@ -72,7 +86,7 @@ server.addService(
       else if (wanted === "garbage") done(null, Buffer.from([0x0a, 0xff]));
       else if (wanted === "huge") done(null, Buffer.alloc(2_000_000));
       else
-        done(null, Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, answers[wanted]))));
+        done(null, Buffer.from(toBinary(CheckResponseSchema, create(CheckResponseSchema, answerTo(wanted)))));
     },
   },
 );
