@@ -46,7 +46,7 @@ export class BucketTable {
   /** Units of a slot that have not come back yet. */
   taken(slot: number, now: number, msPerUnit: number): number {
     if (slot < 0) return 0;
-    const since = Math.max(0, now - (this.#at[slot] as number));
+    const since = now - (this.#at[slot] as number);
     return Math.max(0, (this.#taken[slot] as number) - since / msPerUnit);
   }
 

@@ -328,8 +328,13 @@ describe("several limits", () => {
     expect(passed).toHaveLength(3);
   });
 
-  test("that are both over are both told of, with the longer wait", async () => {
-    const { handle } = limited([{ a: { rate: one }, b: { rate: { ...one, perMs: 120_000 } } }]);
+  test.each([
+    [60_000, 120_000],
+    [120_000, 60_000],
+  ])("that are both over are both told of, with the longer wait: %i and %i ms", async (first, second) => {
+    const { handle } = limited([
+      { a: { rate: { ...one, perMs: first } }, b: { rate: { ...one, perMs: second } } },
+    ]);
     await handle(makeCall());
     const error = await failure(handle(makeCall()));
     expect(error).toMatchObject({
@@ -487,6 +492,23 @@ describe("fields of the answer", () => {
     if (!(error instanceof RpcError)) throw error;
     expect(error.head?.get("ratelimit")).toBe('"l";r=0;t=60');
     expect(error.metadata.size).toBe(0);
+  });
+
+  test("of a call that costs more than is left tell when it may come, as retry-after does", async () => {
+    const { handle } = single({ count: 1, perMs: 60_000, burst: 5 }, { cost: 3 });
+    await handle(makeCall());
+    const error = await failure(handle(makeCall()));
+    if (!(error instanceof RpcError)) throw error;
+    expect([error.retryAfter, error.head?.get("ratelimit")]).toEqual([60, '"l";r=2;t=60']);
+  });
+
+  test("of two limits with one key do not tell that it is one", async () => {
+    const partitionKey = { partitionKey: true };
+    const { handle } = limited([{ a: { rate, more: partitionKey }, b: { rate, more: partitionKey } }]);
+    const { header } = await handle(makeCall());
+    const keys = [...(header.get("ratelimit") ?? "").matchAll(/pk=:(.{16}):/g)].map(([, key]) => key);
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).not.toBe(keys[1]);
   });
 
   test("of several filters are one list", async () => {

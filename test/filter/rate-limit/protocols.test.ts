@@ -5,6 +5,8 @@ import { WebSocket } from "ws";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import type { HttpAnswer } from "../../support/http2-client.ts";
 import { bidiStream, clientStream, type RawServer, startRawServer, unary } from "../../support/raw-server.ts";
+import { startKeyServer } from "../authn/support/key-server.ts";
+import { audience, issuer, makeKey } from "../authn/support/tokens.ts";
 
 const proto = `syntax = "proto3";
 package t.v1;
@@ -222,6 +224,42 @@ describe("in the middle of a stream", () => {
     });
     expect(closed).toBe(4008);
   });
+});
+
+test("addresses are counted before tokens are looked at, and callers once it is known who they are", async () => {
+  const key = await makeKey("k1");
+  await using keys = await startKeyServer([key]);
+  await using at = await limited(
+    { key: "peer.ip", rate: "1/h", burst: 6 },
+    {
+      auth: { issuers: { main: { issuer, jwks: keys.url, audiences: [audience] } } },
+      limits: {
+        few: { key: "peer.ip", rate: "1/h", burst: 6 },
+        each: { key: "caller.sub", rate: "1/h", burst: 2 },
+      },
+      routes: [{ match: "*", auth: {}, limit: ["few", "each"] }],
+    },
+  );
+  const of = async (token: string) => {
+    const { status, headers } = await ask(at, {
+      path: "/v1/say/x",
+      headers: { authorization: `Bearer ${token}` },
+    });
+    return [status, /^"(\w+)";r=\d+/.exec(String(headers.ratelimit))?.[0]];
+  };
+  const [ann, bob] = [await key.sign({ sub: "ann" }), await key.sign({ sub: "bob" })];
+  for (const left of [5, 4, 3]) expect(await of("guessed")).toEqual([401, `"few";r=${left}`]);
+  expect([await of(ann), await of(ann)]).toEqual([
+    [200, '"each";r=1'],
+    [200, '"each";r=0'],
+  ]);
+  // Of what she may no more the address is none the poorer.
+  for (let i = 0; i < 3; i++) expect(await of(ann)).toEqual([429, '"each";r=0']);
+  expect(await of(bob)).toEqual([200, '"each";r=1']);
+  expect([await of("guessed"), await of(bob)]).toEqual([
+    [429, '"few";r=0'],
+    [429, '"few";r=0'],
+  ]);
 });
 
 test("which key is counted is told by a hash, as a byte sequence, where that is configured", async () => {

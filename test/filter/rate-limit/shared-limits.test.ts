@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Demand, MemoryStore, type OnStoreDown, SharedLimits } from "#filter/rate-limit";
 import { Code } from "#rpc";
 import { SharedStore } from "#store";
@@ -111,6 +111,26 @@ describe.skipIf(!hasRedis)(`limits by a shared store${needsRedis}`, () => {
     expect(ttl).toBeLessThanOrEqual(50);
     await until("there is room again", async () => (await passes(at.shared, 1, [demand("fast", key)])) === 1);
     await until("the key is gone", async () => (await redis.client.exists(`t:limit:fast:${key}`)) === 0);
+  });
+
+  test("what was taken comes back by the clock of the store, whatever the gateway's says", async () => {
+    using at = await open();
+    const key = newKey();
+    const [seconds] = await redis.client.time();
+    const held = Buffer.alloc(16);
+    held.writeDoubleLE(7, 0);
+    held.writeDoubleLE((Number(seconds) - 2.5 * 3600) * 1000, 8);
+    await redis.client.set(`t:limit:l:${key}`, held);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 86_400_000 });
+    try {
+      expect(await passes(at.shared, 9, [demand("l", key)])).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+    // Until all is back, the key has to be remembered: it is what the edge of a window would forget.
+    const hours = (await redis.client.pttl(`t:limit:l:${key}`)) / 3_600_000;
+    expect(hours).toBeGreaterThan(6.4);
+    expect(hours).toBeLessThan(6.6);
   });
 
   test("a clock that was set back sets nobody back", async () => {
