@@ -4,6 +4,23 @@ import { type Demand, rounding, type Standing, wholeMs } from "./store.ts";
 /** Which response fields tell callers how they stand. */
 export type LimitFields = "standard" | "legacy" | "both" | "off";
 
+const names = [
+  "ratelimit",
+  "ratelimit-policy",
+  "x-ratelimit-limit",
+  "x-ratelimit-remaining",
+  "x-ratelimit-reset",
+] as const;
+
+/** Moves what an upstream tells of its limits to where those of the gateway are told, which may only make it stricter. */
+export function moveLimitFields(from: Metadata, to: Metadata): void {
+  for (const name of names) {
+    if (!from.has(name)) continue;
+    for (const value of from.getAll(name)) to.append(name, value);
+    from.delete(name);
+  }
+}
+
 /**
  * Adds `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11, 3 and 4), and `x-ratelimit-*` for
  * those who want the older names. What is there already, from an upstream or another limit, only becomes stricter

@@ -12,7 +12,7 @@ import {
   unaryOf,
 } from "#rpc";
 import type { Counter, Meter } from "#telemetry";
-import { addLimitFields, type LimitFields } from "./fields.ts";
+import { addLimitFields, type LimitFields, moveLimitFields } from "./fields.ts";
 import { countedMessages } from "./messages.ts";
 import type { LimitPolicy } from "./policy.ts";
 import { isRefusal, missingKey, refusal } from "./refusal.ts";
@@ -66,8 +66,10 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
   };
   const failed = (error: unknown, { demands, standings }: Judged): void => {
     if (isRefusal(error)) store.giveBack(demands.filter((_, i) => standings[i]?.waitMs === 0));
-    else if (error instanceof RpcError) {
+    else if (error instanceof RpcError && fields !== "off") {
       error.head ??= new Metadata();
+      if (error.header !== undefined) moveLimitFields(error.header, error.head);
+      moveLimitFields(error.metadata, error.head);
       addLimitFields(error.head, fields, demands, standings);
     }
   };
@@ -212,15 +214,12 @@ function withFields<R extends Reply>(reply: R, { demands, standings }: Judged, f
   if (fields === "off") return reply;
   // A reply that comes from a cache is others' too.
   const header = reply.header.clone();
-  if (reply.kind === "stream" || !reply.trailer.has("ratelimit")) {
+  if (reply.kind === "stream" || reply.trailer.size === 0) {
     addLimitFields(header, fields, demands, standings);
     return { ...reply, header };
   }
   const trailer = reply.trailer.clone();
-  for (const name of ["ratelimit", "ratelimit-policy"]) {
-    for (const value of trailer.getAll(name)) header.append(name, value);
-    trailer.delete(name);
-  }
+  moveLimitFields(trailer, header);
   addLimitFields(header, fields, demands, standings);
   return { ...reply, header, trailer };
 }

@@ -1,5 +1,6 @@
 import http, { type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
@@ -13,6 +14,7 @@ package t.v1;
 import "google/api/annotations.proto";
 service Echo {
   rpc Say(Text) returns (Text) { option (google.api.http) = { get: "/v1/say/{text}" }; }
+  rpc Early(Text) returns (Text) { option (google.api.http) = { get: "/v1/early/{text}" }; }
   rpc Collect(stream Text) returns (Text) { option (google.api.http) = { post: "/v1/collect" body: "*" }; }
   rpc Chat(stream Text) returns (stream Text) { option (google.api.http) = { post: "/v1/chat" body: "*" }; }
 }
@@ -45,33 +47,35 @@ const limited = (limit: object, more: object = {}): Promise<TestGateway> =>
 
 const emptyFrame = Buffer.alloc(5);
 
-/** One call by each protocol. */
-const calls: Readonly<Record<string, (at: TestGateway) => Promise<HttpAnswer>>> = {
-  rest: (at) => ask(at, { path: "/v1/say/x" }),
-  connect: (at) =>
-    ask(at, {
-      method: "POST",
-      path: "/t.v1.Echo/Say",
-      headers: { "content-type": "application/proto" },
-      body: Buffer.alloc(0),
-    }),
-  grpc: (at) =>
-    ask(at, {
-      method: "POST",
-      path: "/t.v1.Echo/Say",
-      headers: { "content-type": "application/grpc", te: "trailers" },
-      body: emptyFrame,
-    }),
-  "grpc-web": (at) =>
-    ask(at, {
-      method: "POST",
-      path: "/t.v1.Echo/Say",
-      headers: { "content-type": "application/grpc-web" },
-      body: emptyFrame,
-    }),
-};
+type Request = Parameters<ReturnType<TestGateway["connect"]>["request"]>[0];
 
-async function ask(at: TestGateway, request: Parameters<ReturnType<TestGateway["connect"]>["request"]>[0]) {
+/** One call by each protocol. */
+const requests: Readonly<Record<string, Request>> = {
+  rest: { path: "/v1/say/x" },
+  connect: {
+    method: "POST",
+    path: "/t.v1.Echo/Say",
+    headers: { "content-type": "application/proto" },
+    body: Buffer.alloc(0),
+  },
+  grpc: {
+    method: "POST",
+    path: "/t.v1.Echo/Say",
+    headers: { "content-type": "application/grpc", te: "trailers" },
+    body: emptyFrame,
+  },
+  "grpc-web": {
+    method: "POST",
+    path: "/t.v1.Echo/Say",
+    headers: { "content-type": "application/grpc-web" },
+    body: emptyFrame,
+  },
+};
+const calls: Readonly<Record<string, (at: TestGateway) => Promise<HttpAnswer>>> = Object.fromEntries(
+  Object.entries(requests).map(([name, request]) => [name, (at: TestGateway) => ask(at, request)]),
+);
+
+async function ask(at: TestGateway, request: Request): Promise<HttpAnswer> {
   using client = at.connect();
   return await client.request(request);
 }
@@ -279,6 +283,42 @@ test("which key is counted is told by a hash, as a byte sequence, where that is 
   // A refusal tells the same.
   expect([again?.[":status"], pk(again?.ratelimit)]).toEqual([429, pk(first?.ratelimit)]);
   expect(JSON.stringify([first, second, again])).not.toContain("secret-");
+});
+
+describe("an upstream that fails, and tells of more than there is by a name that is ours too", () => {
+  let failing: RawServer;
+  beforeAll(async () => {
+    const fail = (header: boolean) =>
+      unary((_request, call) => {
+        const metadata = new Metadata();
+        metadata.set("ratelimit", '"few";r=99;t=1');
+        metadata.set("x-ratelimit-remaining", "99");
+        metadata.set("x-other", "a");
+        if (header) call.sendMetadata(metadata);
+        throw Object.assign(new Error("no"), { code: status.NOT_FOUND, ...(header ? {} : { metadata }) });
+      });
+    failing = await startRawServer("t.v1.Echo", { Say: fail(false), Early: fail(true) });
+  });
+  afterAll(() => failing[Symbol.asyncDispose]());
+
+  test.each(Object.keys(calls).flatMap((name) => [[name, "Say"] as const, [name, "Early"] as const]))(
+    "%s: as strictly as it is, and once (%s)",
+    async (name, method) => {
+      await using at = await limited(
+        { key: "peer.ip", rate: "1/h", burst: 4 },
+        {
+          upstreams: { echo: `grpc://${failing.address}` },
+          defaults: { limitFields: "both" },
+        },
+      );
+      const path = name === "rest" ? `/v1/${method.toLowerCase()}/x` : `/t.v1.Echo/${method}`;
+      const { headers, trailers, text } = await ask(at, { ...requests[name], path });
+      expect(headers.ratelimit).toBe('"few";r=3;t=10800');
+      expect(headers["x-ratelimit-remaining"]).toBe("3");
+      expect(headers["x-other"] ?? headers["trailer-x-other"]).toBe("a");
+      expect(JSON.stringify([trailers, text, headers["trailer-ratelimit"]])).not.toContain("few");
+    },
+  );
 });
 
 test("the older fields when so configured", async () => {
