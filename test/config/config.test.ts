@@ -174,6 +174,13 @@ describe("what is wrong has its place", () => {
       `${base}listen: { https: { tls: "\${env:NOPE}" } }\n`,
       ["g.yaml:5:25: error: the environment has no NOPE"],
     ],
+    ...["https", "http"].map((key): [string, string, string[]] => [
+      `the PROXY protocol of nobody, over ${key}`,
+      `${base}listen: { ${key}: { proxyProtocol: true } }\n`,
+      [
+        `g.yaml:5:${key === "https" ? 35 : 34}: error: nobody's header of the PROXY protocol is believed: name the proxies in trustProxies`,
+      ],
+    ]),
     [
       "an upstream that is none",
       base.replace('match: "*"', 'match: "*", to: b'),

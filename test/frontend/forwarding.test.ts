@@ -70,8 +70,11 @@ async function heard(at: TestGateway, headers: Readonly<Record<string, string>>)
   const byHttp = Object.fromEntries(told.map((name) => [name, page[name]]));
   const byGrpc = Object.fromEntries(told.map((name) => [name, metadata.get(name).join(", ")]));
   expect(byGrpc).toEqual(byHttp);
-  for (const name of ["forwarded", "x-forwarded-port", "x-real-ip"]) expect(metadata.get(name)).toEqual([]);
-  expect([page["x-forwarded-port"], page["x-real-ip"]]).toEqual([undefined, undefined]);
+  expect(metadata.get("forwarded")).toEqual([]);
+  for (const name of ["x-forwarded-port", "x-real-ip", "x-forwarded-client-cert"]) {
+    expect(metadata.get(name), name).toEqual([]);
+    expect(page, name).not.toHaveProperty(name);
+  }
   return byHttp as Told;
 }
 
@@ -81,6 +84,7 @@ const forged = {
   "x-forwarded-host": "Shop.test",
   "x-forwarded-port": "1",
   "x-real-ip": "6.6.6.6",
+  "x-forwarded-client-cert": 'Hash=00;Subject="CN=root"',
   forwarded: "for=6.6.6.6;proto=http;host=evil.test, for=192.0.2.8;proto=http;host=other.test, for=127.0.0.2",
 };
 
@@ -208,7 +212,18 @@ test("the id of a request is a trusted proxy's to give, and nobody else's", asyn
     const answer = await client.request({ path: "/page", headers });
     expect(answer.headers["x-request-id"] === "given-1").toBe(isKept);
     expect(page["x-request-id"]).toBe(answer.headers["x-request-id"]);
+    const called = await client.request({ method: "POST", path: "/t.v1.Echo/Say", headers, body: "{}" });
+    expect(called.headers["x-request-id"] === "given-1").toBe(isKept);
+    expect(metadata.get("x-request-id")).toEqual([called.headers["x-request-id"]]);
   }
+});
+
+test.each(["", "two words", 'a"b', "<a>", "x".repeat(129)])("%s is no id, whoever gives it", async (id) => {
+  await using at = await gateway({ trustProxies: ["127.0.0.1"] });
+  using client = at.connect();
+  const { headers } = await client.request({ path: "/page", headers: { "x-request-id": id } });
+  expect(headers["x-request-id"]).toMatch(/^[\w-]{12}$/);
+  expect(page["x-request-id"]).toBe(headers["x-request-id"]);
 });
 
 describe("via (RFC 9110 7.6.3)", () => {

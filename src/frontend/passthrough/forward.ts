@@ -159,7 +159,6 @@ const replaced: ReadonlySet<string> = new Set([
   "x-forwarded-port",
   "x-real-ip",
   "x-request-id",
-  "x-dragoman-subject",
   "expect",
 ]);
 
@@ -171,8 +170,6 @@ function requestHeaders(head: Exchange["head"], call: Call): OutgoingHttpHeaders
     const before = headers[name];
     headers[name] = before === undefined ? value : `${before}, ${value}`;
   }
-  const subject = call.header.get("x-dragoman-subject");
-  if (subject !== undefined) headers["x-dragoman-subject"] = subject;
   headers.host ??= head.authority;
   const { context } = call;
   headers["x-forwarded-for"] = forwardedFor(context.peer);

@@ -236,6 +236,8 @@ test("where nobody is asked who he is, nobody can speak in the gateway's name ei
   await using open = await testGateway(
     { "t.proto": proto },
     {
+      // As few as possible are dropped for another reason.
+      listen: { underscores: "allow" },
       upstreams: { grpc: "grpc://127.0.0.1:1", web: `http://127.0.0.1:${port}` },
       routes: [
         { match: "*", to: "grpc" },

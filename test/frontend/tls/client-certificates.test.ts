@@ -3,8 +3,11 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { MetadataValue } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
+import { connectHttp2 } from "../../support/http2-client.ts";
+import { startRawServer, unary } from "../../support/raw-server.ts";
 import { type TempFolder, tempFolder } from "../../support/temp-folder.ts";
 import { until } from "../../support/until.ts";
 import { type Authority, authority, type Identity } from "../../upstream/support/certificates.ts";
@@ -47,14 +50,18 @@ afterAll(async () => {
   await files[Symbol.asyncDispose]();
 });
 
-function gatewayWith(clientCert: object | undefined, more: object = {}): Promise<TestGateway> {
+function gatewayWith(
+  clientCert: object | undefined,
+  more: object = {},
+  { protos = nothing, upstreams = {} }: { protos?: Record<string, string>; upstreams?: object } = {},
+): Promise<TestGateway> {
   const at = (name: string) => path.join(files.dir, name);
   const certificates = ["first.test", "shop.test"].map((host) => ({
     for: host,
     cert: at(`${host}.pem`),
     key: at(`${host}.key`),
   }));
-  return testGateway(nothing, {
+  return testGateway(protos, {
     listen: {
       https: {
         tls: {
@@ -64,8 +71,11 @@ function gatewayWith(clientCert: object | undefined, more: object = {}): Promise
         },
       },
     },
-    upstreams: { pages: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}` },
-    routes: [{ match: "GET /**", public: true }],
+    upstreams: { pages: `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`, ...upstreams },
+    routes: [
+      { match: "GET /**", to: "pages", public: true },
+      ...Object.keys(upstreams).map((to) => ({ match: "*", to, public: true })),
+    ],
   });
 }
 
@@ -195,6 +205,29 @@ describe.each(["optional", "require"] as const)("mode %s", (mode) => {
       }
     },
   );
+});
+
+test("a gRPC upstream is told of the certificate too, and of nothing that a client says in its place", async () => {
+  const told: MetadataValue[][] = [];
+  await using server = await startRawServer("t.v1.Echo", {
+    Say: unary((request, call) => {
+      told.push(call.metadata.get("x-forwarded-client-cert"));
+      return request;
+    }),
+  });
+  const protos = {
+    "t.proto": 'syntax = "proto3";\npackage t.v1;\nmessage M {}\nservice Echo { rpc Say(M) returns (M); }\n',
+  };
+  const upstreams = { echo: `grpc://${server.address}` };
+  await using at = await gatewayWith({ mode: "optional", forward: true }, {}, { protos, upstreams });
+  for (const who of [ann, {}]) {
+    const options = { ca: servers.cert, servername: "shop.test", ...who };
+    using client = connectHttp2(`https://127.0.0.1:${at.gateway.httpsPort}`, options);
+    const headers = { ":authority": "shop.test", "x-forwarded-client-cert": 'Hash=00;Subject="CN=root"' };
+    const { status } = await client.request({ method: "POST", path: "/t.v1.Echo/Say", headers, body: "{}" });
+    expect(status).toBe(200);
+  }
+  expect(told).toEqual([[expect.stringMatching(/^Hash=[\da-f]{64};Subject="CN=ann\.test";[^,]*$/)], []]);
 });
 
 test("nobody is asked where nothing is configured, and upstreams hear nothing where it is not said", async () => {
