@@ -1,6 +1,10 @@
 import http from "node:http";
+import { constants } from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { END_HEADERS, END_STREAM, HEADERS, RST_STREAM } from "../http2/support/frame-types.ts";
+import { frame, get, literal, preface, settings } from "../http2/support/raw-peer.ts";
+import { rawWire } from "../http2/support/raw-wire.ts";
 import { type TestGateway, testGateway } from "../support/gateway.ts";
 import { connectHttp2 } from "../support/http2-client.ts";
 import { exchangeRaw } from "../support/raw-socket.ts";
@@ -213,28 +217,86 @@ describe("over HTTP/2", () => {
   });
 });
 
-describe("refusals before there is a route", () => {
-  test("are problems for those who ask for them (RFC 9457)", async () => {
-    const accept = "accept: application/problem+json\r\nconnection: close";
-    const text = await exchangeRaw(
-      port,
-      `GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: a\r\n${accept}\r\n\r\n`,
+describe("a request that is malformed as HTTP/2 has it is a broken stream, and the connection lives on (RFC 9113 8.1.1)", () => {
+  test.each([
+    ["connection", "close"],
+    ["keep-alive", "timeout=5"],
+    ["proxy-connection", "close"],
+    ["transfer-encoding", "chunked"],
+    ["upgrade", "h2c"],
+    ["te", "gzip"],
+    ["te", "trailers, gzip"],
+    [":unknown", "x"],
+    ["X-Upper", "x"],
+  ])("%s: %s", async (name, value) => {
+    const socket = net.connect(port, "127.0.0.1");
+    const wire = rawWire(socket);
+    const head = (...more: readonly Buffer[]) => Buffer.concat([get, ...more]);
+    wire.send(
+      preface,
+      settings(),
+      frame(HEADERS, END_STREAM | END_HEADERS, 1, head(literal(name, value), literal("x-a", "b"))),
     );
-    expect(text).toMatch(/^HTTP\/1\.1 414 [\s\S]*content-type: application\/problem\+json/i);
-    expect(JSON.parse(text.slice(text.indexOf("\r\n\r\n")))).toEqual({
-      type: "urn:dragoman:error:uri_too_long",
-      title: "INVALID_ARGUMENT",
-      status: 414,
-      detail: expect.any(String),
-      code: 3,
-      message: expect.any(String),
-      details: [],
+    const reset = await wire.seen("RST_STREAM", ({ type }) => type === RST_STREAM);
+    expect([reset.streamId, reset.payload.readUInt32BE(0)]).toEqual([1, constants.NGHTTP2_PROTOCOL_ERROR]);
+    wire.send(frame(HEADERS, END_STREAM | END_HEADERS, 3, head(literal("te", "trailers"))));
+    await wire.seen("the answer", ({ type, streamId }) => type === HEADERS && streamId === 3);
+    expect(requestLines()).toEqual(["GET / HTTP/1.1"]);
+    socket.destroy();
+  });
+});
+
+describe("what is larger than it may be is a problem for those who ask for one (RFC 9457)", () => {
+  const long = `/${"a".repeat(20_000)}`;
+  const large = "a".repeat(61_400);
+  const many = Array.from({ length: 101 }, (_, index): [string, string] => [`x-${index}`, "1"]);
+
+  test.each<[string, number, string, { path?: string; headers?: Record<string, string>; body?: string }]>([
+    ["a target", 414, "uri_too_long", { path: long }],
+    ["a header", 431, "header_too_large", { headers: { "x-large": large } }],
+    ["a header of many fields", 431, "header_too_large", { headers: Object.fromEntries(many) }],
+    ["a body", 413, "body_too_large", { path: "/t.v1.Echo/Say", body: "x".repeat(4 * 1024 * 1024 + 1) }],
+  ])("%s: %i", async (_name, status, reason, { path = "/", headers = {}, body }) => {
+    await using other = await testGateway(
+      {
+        "t.proto":
+          'syntax = "proto3";\npackage t.v1;\nmessage M {}\nservice Echo { rpc Say(M) returns (M); }\n',
+      },
+      { upstreams: { echo: "grpc://127.0.0.1:9" }, routes: [{ match: "*", public: true }] },
+    );
+    using client = other.connect();
+    const fields = { accept: "application/problem+json", ...headers };
+    const method = body === undefined ? "GET" : "POST";
+    const overHttp2 = await client.request({
+      method,
+      path,
+      headers: fields,
+      ...(body === undefined ? {} : { body }),
     });
-    using client = at.connect();
-    const large = { accept: "application/problem+json", "x-large": "a".repeat(62_000) };
-    const second = await client.request({ path: "/", headers: large });
-    expect(second).toMatchObject({ status: 431 });
-    expect(second.headers["content-type"]).toBe("application/problem+json");
+    const overHttp1 = await exchangeRaw(
+      other.gateway.httpPort ?? 0,
+      [
+        `${method} ${path} HTTP/1.1`,
+        "host: a",
+        "connection: close",
+        ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
+        `content-length: ${body?.length ?? 0}\r\n\r\n`,
+      ].join("\r\n"),
+    );
+    expect(overHttp2.status).toBe(status);
+    expect(overHttp2.headers["content-type"]).toBe("application/problem+json");
+    expect(statuses(overHttp1)).toEqual([status]);
+    expect(overHttp1).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/i);
+    for (const text of [overHttp2.text, overHttp1.slice(overHttp1.indexOf("\r\n\r\n"))]) {
+      expect(JSON.parse(text)).toMatchObject({
+        type: `urn:dragoman:error:${reason}`,
+        title: status === 413 ? "RESOURCE_EXHAUSTED" : "INVALID_ARGUMENT",
+        status,
+        detail: expect.any(String),
+        code: status === 413 ? 8 : 3,
+        details: [],
+      });
+    }
   });
 });
 

@@ -80,6 +80,22 @@ async function ask(at: TestGateway, request: Request): Promise<HttpAnswer> {
   return await client.request(request);
 }
 
+describe("who calls by IPv6", () => {
+  test.each<[string, object, number[]]>([
+    ["is known by a /64", {}, [200, 429, 200]],
+    ["or by as much as is configured", { ipv6Prefix: 48 }, [200, 429, 429]],
+  ])("%s", async (_name, more, statuses) => {
+    await using at = await limited(
+      { key: "peer.ip", rate: "1/h", burst: 1, ...more },
+      { listen: { trustProxies: ["127.0.0.1"] } },
+    );
+    const heard: number[] = [];
+    for (const address of ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"])
+      heard.push((await ask(at, { path: "/v1/say/x", headers: { "x-forwarded-for": address } })).status);
+    expect(heard).toEqual(statuses);
+  });
+});
+
 /** A WebSocket that is refused, or one that is accepted and closed. */
 function knock(at: TestGateway): Promise<{ status: number; headers: IncomingHttpHeaders }> {
   return new Promise((resolve, reject) => {
