@@ -31,6 +31,7 @@ export {
   type PayloadWaiter,
 } from "./payload.ts";
 export type { Principal } from "./principal.ts";
+export { nextOf, type PullSink, type PullSource, Pump, type PumpTarget, pullSource } from "./pull.ts";
 export { type Reason, reasons } from "./reason.ts";
 export type { Reply, StreamReply, UnaryReply } from "./reply.ts";
 export { type ResponseWatch, watchResponses } from "./response-stream.ts";

@@ -2,6 +2,7 @@ import type { CallSignal } from "./call-signal.ts";
 import { Code } from "./code.ts";
 import { RpcError } from "./error.ts";
 import type { Payload } from "./payload.ts";
+import { nextOf, type PullSink, type PullSource, pullSource } from "./pull.ts";
 
 export interface ResponseWatch {
   /** Of the call. */
@@ -26,10 +27,12 @@ export function watchResponses(
   return new WatchedResponses(responses, watch);
 }
 
-class WatchedResponses implements AsyncIterableIterator<Payload> {
+class WatchedResponses implements AsyncIterableIterator<Payload>, PullSource<Payload>, PullSink<Payload> {
   readonly #responses: AsyncIterable<Payload>;
   readonly #watch: ResponseWatch;
-  #source: AsyncIterator<Payload> | undefined;
+  #iterator: AsyncIterator<Payload> | undefined;
+  #source: PullSource<Payload> | undefined;
+  #sink: PullSink<Payload> | undefined;
   #messages = 0;
   #over = false;
 
@@ -43,34 +46,54 @@ class WatchedResponses implements AsyncIterableIterator<Payload> {
   }
 
   next(): Promise<IteratorResult<Payload>> {
-    this.#source ??= this.#responses[Symbol.asyncIterator]();
-    return this.#source.next().then(this.#read, this.#fail);
+    return nextOf(this);
+  }
+
+  pull(sink: PullSink<Payload>): void {
+    this.#sink = sink;
+    this.#source ??= pullSource(this.#begun());
+    this.#source.pull(this);
   }
 
   async return(): Promise<IteratorResult<Payload>> {
-    this.#source ??= this.#responses[Symbol.asyncIterator]();
+    const iterator = this.#begun();
     const { signal } = this.#watch;
     this.#end(
       signal.aborted
         ? RpcError.from(signal.reason)
         : new RpcError(Code.CANCELLED, "the responses were not read to their end"),
     );
-    await this.#source.return?.();
+    await iterator.return?.();
     return { done: true, value: undefined };
   }
 
-  readonly #read = (result: IteratorResult<Payload>): IteratorResult<Payload> => {
-    if (result.done === true) this.#end(undefined);
-    else this.#messages++;
-    return result;
-  };
+  message(response: Payload): void {
+    this.#messages++;
+    this.#taken()?.message(response);
+  }
 
-  readonly #fail = (thrown: unknown): never => {
+  ended(): void {
+    this.#end(undefined);
+    this.#taken()?.ended();
+  }
+
+  failed(thrown: unknown): void {
     const { translate } = this.#watch;
     const error = translate === undefined ? thrown : translate(thrown);
     this.#end(RpcError.from(error));
-    throw error;
-  };
+    this.#taken()?.failed(error);
+  }
+
+  #begun(): AsyncIterator<Payload> {
+    this.#iterator ??= this.#responses[Symbol.asyncIterator]();
+    return this.#iterator;
+  }
+
+  #taken(): PullSink<Payload> | undefined {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    return sink;
+  }
 
   #end(failure: RpcError | undefined): void {
     if (this.#over) return;

@@ -1,25 +1,32 @@
-import type { Payload } from "#rpc";
+import { nextOf, type Payload, type PullSink, type PullSource, pullSource } from "#rpc";
 
 /** Bytes of requests that are kept for another attempt. */
 const maxKept = 256 * 1024;
 
-const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
+/** How the requests ended. */
+type End = { readonly kind: "ended" } | { readonly kind: "failed"; readonly error: unknown };
 
 /**
  * The requests of a stream, kept from the first on for as long as another attempt may need them. Attempts follow one
  * another: what one was still waiting for goes to the next.
  */
-export class Replay {
-  readonly #source: AsyncIterator<Payload>;
+export class Replay implements PullSink<Payload> {
+  readonly #iterator: AsyncIterator<Payload>;
+  readonly #source: PullSource<Payload>;
   #kept: Uint8Array[] = [];
   #keptBytes = 0;
   #attempt = 0;
-  #pulling: Promise<IteratorResult<Uint8Array>> | undefined;
+  #pulling = false;
+  #waiting: PullSink<Uint8Array> | undefined;
+  /** Came when the attempt that had asked for it was over. */
+  #early: Uint8Array | undefined;
+  #end: End | undefined;
   /** Nothing is kept any more: an attempt that starts now would miss what went before. */
   #committed = false;
 
   constructor(requests: AsyncIterable<Payload>) {
-    this.#source = requests[Symbol.asyncIterator]();
+    this.#iterator = requests[Symbol.asyncIterator]();
+    this.#source = pullSource(this.#iterator);
   }
 
   get replayable(): boolean {
@@ -34,31 +41,89 @@ export class Replay {
   /** Nobody wants the rest. Of a source that is being waited for this takes effect later. */
   close(): void {
     this.#committed = true;
-    this.#source.return?.()?.then(undefined, () => {});
+    this.#iterator.return?.()?.then(undefined, () => {});
   }
 
   /** All requests, for the attempt that begins. The iterables of earlier attempts end. */
-  requests(): AsyncIterableIterator<Uint8Array> {
-    return new AttemptRequests(this, ++this.#attempt);
+  requests(): AsyncIterableIterator<Uint8Array> & PullSource<Uint8Array> {
+    this.#attempt++;
+    this.#waited()?.ended();
+    return new AttemptRequests(this, this.#attempt);
   }
 
-  /** For the requests of an attempt: what comes at this place of them. */
-  next(attempt: number, at: number): Promise<IteratorResult<Uint8Array>> {
-    if (attempt !== this.#attempt) return Promise.resolve(done);
-    const kept = this.#kept[at];
-    if (kept !== undefined) return Promise.resolve({ done: false, value: kept });
-    if (this.#committed) {
-      if (this.#kept.length > 0) this.#kept = [];
-      // The rest is for nobody else.
-      if (this.#pulling === undefined) return this.#source.next().then(wireResult);
+  /** For the requests of an attempt: asks for what comes at this place of them. */
+  pullAt(attempt: number, at: number, sink: PullSink<Uint8Array>): void {
+    if (attempt !== this.#attempt) {
+      sink.ended();
+      return;
     }
-    this.#pulling ??= this.#source.next().then(wireResult);
-    return this.#pulling.then((result) => {
-      if (attempt !== this.#attempt) return done;
-      this.#pulling = undefined;
-      if (result.done !== true) this.#keep(result.value);
-      return result;
-    });
+    const kept = this.#kept[at];
+    if (kept !== undefined) {
+      sink.message(kept);
+      return;
+    }
+    if (this.#committed && this.#kept.length > 0) this.#kept = [];
+    const early = this.#early;
+    if (early !== undefined) {
+      this.#early = undefined;
+      this.#keep(early);
+      sink.message(early);
+    } else if (this.#end !== undefined) tell(this.#end, sink);
+    else {
+      this.#waiting = sink;
+      if (this.#pulling) return;
+      this.#pulling = true;
+      this.#source.pull(this);
+    }
+  }
+
+  message(payload: Payload): void {
+    const loading = payload.load();
+    if (loading === undefined) this.#loaded(payload);
+    else
+      loading.then(
+        () => this.#loaded(payload),
+        (error: unknown) => this.failed(error),
+      );
+  }
+
+  ended(): void {
+    this.#ends({ kind: "ended" });
+  }
+
+  failed(error: unknown): void {
+    this.#ends({ kind: "failed", error });
+  }
+
+  #loaded(payload: Payload): void {
+    let wire: Uint8Array;
+    try {
+      wire = payload.proto();
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
+    this.#pulling = false;
+    const waiting = this.#waited();
+    if (waiting === undefined) {
+      this.#early = wire;
+      return;
+    }
+    this.#keep(wire);
+    waiting.message(wire);
+  }
+
+  #ends(end: End): void {
+    this.#pulling = false;
+    this.#end = end;
+    const waiting = this.#waited();
+    if (waiting !== undefined) tell(end, waiting);
+  }
+
+  #waited(): PullSink<Uint8Array> | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    return waiting;
   }
 
   #keep(message: Uint8Array): void {
@@ -69,8 +134,12 @@ export class Replay {
   }
 }
 
-/** No generator: that makes several objects of each message, and the calls of many WebSockets wait in it. */
-class AttemptRequests implements AsyncIterableIterator<Uint8Array> {
+function tell(end: End, sink: PullSink<Uint8Array>): void {
+  if (end.kind === "ended") sink.ended();
+  else sink.failed(end.error);
+}
+
+class AttemptRequests implements AsyncIterableIterator<Uint8Array>, PullSource<Uint8Array> {
   readonly #replay: Replay;
   readonly #attempt: number;
   #at = 0;
@@ -85,22 +154,17 @@ class AttemptRequests implements AsyncIterableIterator<Uint8Array> {
     return this;
   }
 
+  pull(sink: PullSink<Uint8Array>): void {
+    if (this.#over) sink.ended();
+    else this.#replay.pullAt(this.#attempt, this.#at++, sink);
+  }
+
   next(): Promise<IteratorResult<Uint8Array>> {
-    return this.#over ? Promise.resolve(done) : this.#replay.next(this.#attempt, this.#at++);
+    return nextOf(this);
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
     this.#over = true;
-    return Promise.resolve(done);
+    return Promise.resolve({ done: true, value: undefined });
   }
-}
-
-function wireResult(
-  result: IteratorResult<Payload>,
-): IteratorResult<Uint8Array> | Promise<IteratorResult<Uint8Array>> {
-  if (result.done === true) return done;
-  const { value: payload } = result;
-  const loading = payload.load();
-  if (loading !== undefined) return loading.then(() => ({ done: false, value: payload.proto() }));
-  return { done: false, value: payload.proto() };
 }

@@ -1,4 +1,4 @@
-import { Payload, type PayloadCodec } from "#rpc";
+import { nextOf, Payload, type PayloadCodec, type PullSink, type PullSource, pullSource } from "#rpc";
 import type { Replay } from "./replay.ts";
 import { brokenProtocol } from "./transport-error.ts";
 
@@ -6,16 +6,19 @@ import { brokenProtocol } from "./transport-error.ts";
  * The messages of a stream as payloads; its requests are not wanted any more when it has ended. No generator, which would
  * keep the last message for as long as the next is waited for.
  */
-export class Responses implements AsyncIterableIterator<Payload> {
+export class Responses implements AsyncIterableIterator<Payload>, PullSource<Payload>, PullSink<Uint8Array> {
   readonly #messages: AsyncIterator<Uint8Array>;
+  readonly #source: PullSource<Uint8Array>;
   readonly #codec: PayloadCodec;
   readonly #sole: boolean;
   readonly #replay: Replay;
+  #sink: PullSink<Payload> | undefined;
   #count = 0;
 
   /** @param sole the method has exactly one response */
   constructor(messages: AsyncIterable<Uint8Array>, codec: PayloadCodec, sole: boolean, replay: Replay) {
     this.#messages = messages[Symbol.asyncIterator]();
+    this.#source = pullSource(this.#messages);
     this.#codec = codec;
     this.#sole = sole;
     this.#replay = replay;
@@ -26,7 +29,12 @@ export class Responses implements AsyncIterableIterator<Payload> {
   }
 
   next(): Promise<IteratorResult<Payload>> {
-    return this.#messages.next().then(this.#read, this.#fail);
+    return nextOf(this);
+  }
+
+  pull(sink: PullSink<Payload>): void {
+    this.#sink = sink;
+    this.#source.pull(this);
   }
 
   async return(): Promise<IteratorResult<Payload>> {
@@ -35,20 +43,29 @@ export class Responses implements AsyncIterableIterator<Payload> {
     return { done: true, value: undefined };
   }
 
-  readonly #read = (result: IteratorResult<Uint8Array>): IteratorResult<Payload> => {
-    if (result.done !== true) {
-      if (++this.#count === 1 || !this.#sole)
-        return { done: false, value: Payload.fromProto(result.value, this.#codec) };
-      void this.return();
-      throw brokenProtocol("the upstream sent more than one response");
+  message(message: Uint8Array): void {
+    if (++this.#count === 1 || !this.#sole) {
+      this.#taken()?.message(Payload.fromProto(message, this.#codec));
+      return;
     }
-    this.#replay.close();
-    if (this.#count > 0 || !this.#sole) return result;
-    throw brokenProtocol("the upstream ended the call well without a response");
-  };
+    void this.return();
+    this.#taken()?.failed(brokenProtocol("the upstream sent more than one response"));
+  }
 
-  readonly #fail = (error: unknown): never => {
+  ended(): void {
     this.#replay.close();
-    throw error;
-  };
+    if (this.#count > 0 || !this.#sole) this.#taken()?.ended();
+    else this.#taken()?.failed(brokenProtocol("the upstream ended the call well without a response"));
+  }
+
+  failed(error: unknown): void {
+    this.#replay.close();
+    this.#taken()?.failed(error);
+  }
+
+  #taken(): PullSink<Payload> | undefined {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    return sink;
+  }
 }

@@ -88,3 +88,33 @@ test("closing ends the source", async () => {
   await Promise.resolve();
   expect(ended).toBe(true);
 });
+
+test("what came when an attempt was over already is the first thing that the next one hears", async () => {
+  let send: (payload: Payload) => void = () => {};
+  async function* source() {
+    yield await new Promise<Payload>((resolve) => {
+      send = resolve;
+    });
+    yield payload("b");
+  }
+  const replay = new Replay(source());
+  const first = replay.requests().next();
+  const second = replay.requests();
+  expect(read(await first)).toBeUndefined();
+  send(payload("a"));
+  await new Promise(setImmediate);
+  expect(await all(second)).toEqual(["a", "b"]);
+  expect(await all(replay.requests())).toEqual(["a", "b"]);
+});
+
+test("an attempt that begins after the source has failed fails at the same place", async () => {
+  async function* source() {
+    yield payload("a");
+    throw new Error("broken");
+  }
+  const replay = new Replay(source());
+  await expect(all(replay.requests())).rejects.toThrow("broken");
+  const again = replay.requests();
+  expect(read(await again.next())).toBe("a");
+  await expect(again.next()).rejects.toThrow("broken");
+});

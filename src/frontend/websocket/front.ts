@@ -1,13 +1,4 @@
-import {
-  type Call,
-  type CallSignal,
-  Code,
-  type Context,
-  Metadata,
-  ownOrigin,
-  type Reply,
-  RpcError,
-} from "#rpc";
+import { type Call, type CallSignal, Code, type Context, Metadata, ownOrigin, RpcError } from "#rpc";
 import type { Logger } from "#telemetry";
 import { type Edge, newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
@@ -27,6 +18,7 @@ import { jsonSubprotocol } from "./json.ts";
 import { negotiate } from "./negotiation.ts";
 import { OpenSockets } from "./open-sockets.ts";
 import { protoSubprotocol } from "./proto.ts";
+import { sendReply } from "./send-reply.ts";
 import { Session } from "./session.ts";
 import type { WebSocketSettings } from "./settings.ts";
 import type { Subprotocol } from "./subprotocol.ts";
@@ -220,18 +212,6 @@ function checkOrigin(head: RequestHead, context: Context, cors: Cors | undefined
   throw new RpcError(Code.PERMISSION_DENIED, "pages of this origin may not connect", {
     reason: "origin_denied",
   });
-}
-
-async function sendReply(session: Session, reply: Reply): Promise<void> {
-  session.sendHeader(reply.header);
-  if (reply.kind === "unary") {
-    session.send(reply.response);
-    return;
-  }
-  for await (const payload of reply.responses) {
-    const full = session.send(payload);
-    if (full !== undefined) await full;
-  }
 }
 
 function subprotocolOf(name: string, routes: Routes): Subprotocol {

@@ -1,20 +1,14 @@
-import { Payload } from "#rpc";
+import { nextOf, Payload, type PullSink, type PullSource } from "#rpc";
 import { queryOf } from "../target.ts";
 import type { WebSocketCallOptions } from "./calls.ts";
 import type { MessageWaiter } from "./session.ts";
 
-const done: IteratorResult<Payload> = { done: true, value: undefined };
-
-/**
- * The requests of a method that takes many, each a message of the client. No generator: that makes half a dozen objects of
- * each message, and many WebSockets may be open.
- */
-export class MessageRequests implements AsyncIterableIterator<Payload>, MessageWaiter {
+/** The requests of a method that takes many, each a message of the client. */
+export class MessageRequests implements AsyncIterableIterator<Payload>, PullSource<Payload>, MessageWaiter {
   readonly #options: WebSocketCallOptions;
   #first = true;
   #over = false;
-  #resolve: ((result: IteratorResult<Payload>) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
+  #sink: PullSink<Payload> | undefined;
 
   constructor(options: WebSocketCallOptions) {
     this.#options = options;
@@ -25,60 +19,63 @@ export class MessageRequests implements AsyncIterableIterator<Payload>, MessageW
   }
 
   next(): Promise<IteratorResult<Payload>> {
-    if (this.#over) return Promise.resolve(done);
-    return new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+    return nextOf(this);
+  }
+
+  pull(sink: PullSink<Payload>): void {
+    if (this.#over) {
+      sink.ended();
+      return;
+    }
+    this.#sink = sink;
+    try {
       this.#options.session.take(this);
-    });
+    } catch (error) {
+      this.failed(error);
+    }
   }
 
   return(): Promise<IteratorResult<Payload>> {
     this.#over = true;
-    return Promise.resolve(done);
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   /** For the session: what the client has sent; undefined after its half-close. */
   taken(message: Uint8Array | undefined): void {
-    const resolve = this.#resolve;
-    let result: IteratorResult<Payload>;
+    let request: Payload | undefined;
     try {
-      result = this.#result(message);
+      request = this.#request(message);
     } catch (error) {
       this.failed(error);
       return;
     }
-    this.#forget();
-    resolve?.(result);
+    const sink = this.#sink;
+    this.#sink = undefined;
+    if (request === undefined) sink?.ended();
+    else sink?.message(request);
   }
 
   /** For the session: the client has gone. */
   failed(error: unknown): void {
-    const reject = this.#reject;
+    const sink = this.#sink;
+    this.#sink = undefined;
     this.#over = true;
-    this.#forget();
-    reject?.(error);
+    sink?.failed(error);
   }
 
-  #forget(): void {
-    this.#resolve = undefined;
-    this.#reject = undefined;
-  }
-
-  #result(message: Uint8Array | undefined): IteratorResult<Payload> {
+  #request(message: Uint8Array | undefined): Payload | undefined {
     const { route, captures, upgrade } = this.#options;
     const isFirst = this.#first;
     this.#first = false;
     if (message === undefined) this.#over = true;
-    const wire = message === undefined ? undefined : wireOf(message, this.#options);
-    const { input } = route.served;
+    let wire = message === undefined ? undefined : wireOf(message, this.#options);
     if (isFirst) {
       const query = queryOf(upgrade.head.target);
       // Without any message, what path and query say is one; with nothing said at all there is none.
-      if (wire === undefined && captures.length === 0 && query === "") return done;
-      return { done: false, value: Payload.fromProto(route.transcoder.whole(captures, query, wire), input) };
+      if (wire !== undefined || captures.length > 0 || query !== "")
+        wire = route.transcoder.whole(captures, query, wire);
     }
-    return wire === undefined ? done : { done: false, value: Payload.fromProto(wire, input) };
+    return wire === undefined ? undefined : Payload.fromProto(wire, route.served.input);
   }
 }
 

@@ -1,11 +1,12 @@
 import { type Breach, type Connection, ErrorCode, type Stream, type StreamConsumer } from "#http2";
-import { type CallSignal, Code, Metadata, RpcError } from "#rpc";
+import { type CallSignal, Code, Metadata, nextOf, type PullSink, type PullSource, RpcError } from "#rpc";
 import type { TransportCall, TransportStreamReply } from "../transport.ts";
 import { abortReason, brokenProtocol } from "../transport-error.ts";
 import type { ActiveCall, CallOwner } from "./active-call.ts";
 import { failureOf, isGrpcHead, judge, notGrpc } from "./ending.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
-import { MessageReader, prefixSize } from "./message-reader.ts";
+import { MessageReader } from "./message-reader.ts";
+import { RequestSender } from "./request-sender.ts";
 
 /** Makes one streaming call; resolves with the header. @throws TransportError, the signal's reason, or the source's error */
 export function streamCall(
@@ -19,23 +20,15 @@ export function streamCall(
   });
 }
 
-/** What stands before the message that is being sent. */
-const prefix = Buffer.alloc(prefixSize);
-
 interface Caller {
   resolve(reply: TransportStreamReply): void;
   reject(error: Error): void;
 }
 
-interface Pending {
-  resolve(result: IteratorResult<Uint8Array>): void;
-  reject(error: Error): void;
-}
-
-const done: IteratorResult<Uint8Array> = { done: true, value: undefined };
-
 /** Messages both ways. Also the iterator of the responses. */
-class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterator<Uint8Array> {
+class StreamExchange
+  implements ActiveCall, StreamConsumer, AsyncIterableIterator<Uint8Array>, PullSource<Uint8Array>
+{
   place = -1;
   readonly #owner: CallOwner;
   readonly #signal: CallSignal;
@@ -50,13 +43,12 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
   #httpStatus = 0;
   #head: readonly string[] | undefined;
   #replied = false;
-  #pending: Pending | undefined;
+  /** Whoever waits for the next message. */
+  #pending: PullSink<Uint8Array> | undefined;
   #ended = false;
-  /** What the iterator has still to throw. */
+  /** What whoever asks next has still to hear. */
   #failure: Error | undefined;
-  /** Wakes the sender. */
-  #onWritable: (() => void) | undefined;
-  #source: AsyncIterator<Uint8Array> | undefined;
+  #sender: RequestSender | undefined;
 
   constructor(
     owner: CallOwner,
@@ -76,8 +68,10 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
     const stream = connection.request(this.#owner.fieldsOf(call), false);
     this.#stream = stream;
     stream.consumer = this;
-    this.#source = messages[Symbol.asyncIterator]();
-    void this.#send(stream, this.#source);
+    this.#sender = new RequestSender(stream, messages, (error) =>
+      this.cancel(error instanceof Error ? error : RpcError.from(error)),
+    );
+    this.#sender.start();
   }
 
   broken(breach: Breach): void {
@@ -89,7 +83,7 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
   }
 
   writable(): void {
-    this.#wake();
+    this.#sender?.writable();
   }
 
   cancel(error: Error): void {
@@ -104,32 +98,33 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
   }
 
   next(): Promise<IteratorResult<Uint8Array>> {
+    return nextOf(this);
+  }
+
+  pull(sink: PullSink<Uint8Array>): void {
     const message = this.#read();
     if (message !== undefined) {
       this.#giveBack();
-      return Promise.resolve({ done: false, value: message });
-    }
-    if (this.#failure !== undefined) {
+      sink.message(message);
+    } else if (this.#failure !== undefined) {
       const failure = this.#failure;
       this.#failure = undefined;
-      return Promise.reject(failure);
-    }
-    if (this.#ended) {
-      if (this.#reader.size === 0) return Promise.resolve(done);
-      this.#reader.clear();
-      return Promise.reject(endedWithin());
-    }
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
+      sink.failed(failure);
+    } else if (!this.#ended) {
+      this.#pending = sink;
       this.#giveBack();
-    });
+    } else if (this.#reader.size === 0) sink.ended();
+    else {
+      this.#reader.clear();
+      sink.failed(endedWithin());
+    }
   }
 
   return(): Promise<IteratorResult<Uint8Array>> {
     this.cancel(new RpcError(Code.CANCELLED, "the responses are no longer wanted"));
     this.#reader.clear();
     this.#failure = undefined;
-    return Promise.resolve(done);
+    return Promise.resolve({ done: true, value: undefined });
   }
 
   response(status: number, fields: readonly string[]): void {
@@ -153,7 +148,7 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
     const message = pending === undefined ? undefined : this.#read();
     if (message !== undefined) {
       this.#pending = undefined;
-      pending?.resolve({ done: false, value: message });
+      pending?.message(message);
     }
     this.#giveBack();
   }
@@ -215,43 +210,15 @@ class StreamExchange implements ActiveCall, StreamConsumer, AsyncIterableIterato
     this.#owner.remove(this);
     const pending = this.#pending;
     this.#pending = undefined;
-    if (failure === undefined) pending?.resolve(done);
-    else {
-      if (pending === undefined) this.#failure = failure;
-      else pending.reject(failure);
-      this.#caller?.reject(failure);
-      this.#caller = undefined;
+    this.#sender?.stop();
+    if (failure === undefined) {
+      pending?.ended();
+      return;
     }
-    this.#wake();
-    // Of a generator that is waiting for its own source this ends it later; nobody waits for that.
-    this.#source?.return?.()?.then(undefined, () => {});
-  }
-
-  #wake(): void {
-    const wake = this.#onWritable;
-    this.#onWritable = undefined;
-    wake?.();
-  }
-
-  /** One message at a time: the next is pulled when the connection has taken the last. */
-  async #send(stream: Stream, source: AsyncIterator<Uint8Array>): Promise<void> {
-    try {
-      for (;;) {
-        const next = await source.next();
-        if (this.#ended) return;
-        if (next.done === true) break;
-        prefix.writeUInt32BE(next.value.length, 1);
-        if (!stream.writePart(prefix, next.value)) {
-          await new Promise<void>((resolve) => {
-            this.#onWritable = resolve;
-          });
-        }
-        if (this.#ended) return;
-      }
-      stream.end();
-    } catch (error) {
-      this.cancel(error instanceof Error ? error : RpcError.from(error));
-    }
+    if (pending === undefined) this.#failure = failure;
+    else pending.failed(failure);
+    this.#caller?.reject(failure);
+    this.#caller = undefined;
   }
 }
 
