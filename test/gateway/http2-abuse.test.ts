@@ -68,3 +68,28 @@ test.skipIf(process.env.DRAGOMAN_TEST_HTTP2 === "node")(
   },
   60_000,
 );
+
+// By bounds of its own, within what one turn of the event loop reads.
+test.skipIf(process.env.DRAGOMAN_TEST_HTTP2 !== "node")(
+  "the engine of Node ends connections for floods of resets, empty frames and headers, and the gateway lives on",
+  async () => {
+    await using running = await testGateway(
+      { "a.proto": 'syntax = "proto3"; package a.v1;' },
+      { upstreams: { nobody: "grpc://127.0.0.1:1" }, routes: [{ match: "*", public: true }] },
+    );
+    const crashes: unknown[] = [];
+    const note = (error: Error): void => void crashes.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    const kinds = ["resets", "empty_frames", "continuations"];
+    for (const [name, , frames] of floods.filter(([, kind]) => kinds.includes(kind))) {
+      const wire = await connect(running.gateway.httpPort ?? 0);
+      wire.send(preface, settings(), ...frames);
+      await until(`${name} ends it`, () => wire.closed || wire.received.some(({ type }) => type === 7));
+      wire.socket.destroy();
+    }
+    using client = running.connect();
+    expect((await client.request({ path: "/nothing" })).status).toBe(404);
+    process.off("uncaughtExceptionMonitor", note);
+    expect(crashes).toEqual([]);
+  },
+);

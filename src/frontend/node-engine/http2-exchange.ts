@@ -21,7 +21,7 @@ export interface Http2Options {
   readonly complete: CompleteFields;
 }
 
-/** An exchange over one stream of node:http2, by its raw stream API. */
+/** An exchange over one stream of node:http2, by its raw stream API. Its errors are handled by whoever makes it. */
 export class Http2Exchange implements Exchange {
   readonly httpVersion = "2";
   readonly startedAt = performance.now();
@@ -50,7 +50,6 @@ export class Http2Exchange implements Exchange {
     this.hasBody = !stream.endAfterHeaders;
     this.#bodyIdleMs = bodyIdleMs;
     this.#complete = complete;
-    stream.on("error", () => {});
     stream.on("close", () => {
       if (this.#finished && stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
       this.signal.abort(clientGone());

@@ -55,6 +55,8 @@ export function createHttp2Engine({ limits, events, complete, count }: EngineOpt
   server.on(
     "stream",
     (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, raw: readonly string[]) => {
+      // First of all: with a connection that ended by a fault while this was on its way, the stream fails too.
+      stream.on("error", () => {});
       const connection = stream.session === undefined ? undefined : connections.get(stream.session);
       if (connection === undefined) {
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
@@ -79,7 +81,6 @@ export function createHttp2Engine({ limits, events, complete, count }: EngineOpt
               limits,
             );
       if (isRefusal(head)) {
-        stream.on("error", () => {});
         const { fields, body } = refusalAnswer(head, asked);
         refuseStream(stream, head.status, fields, body, complete);
         return;
