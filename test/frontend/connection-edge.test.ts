@@ -177,9 +177,15 @@ describe("addresses of a route", () => {
 describe("early data (RFC 8470)", () => {
   test.each<[string, string, string, boolean]>([
     ["a safe method", "GET", "PROXY UNKNOWN\r\n", true],
-    ["one that is not safe", "POST", "PROXY UNKNOWN\r\n", false],
+    ["another safe method", "OPTIONS", "PROXY UNKNOWN\r\n", true],
+    ...["POST", "PUT", "PATCH", "DELETE"].map((method): [string, string, string, boolean] => [
+      "one that is not safe",
+      method,
+      "PROXY UNKNOWN\r\n",
+      false,
+    ]),
     ["said by somebody who is not trusted", "POST", v1("192.0.2.9"), true],
-  ])("%s", async (_name, method, header, served) => {
+  ])("%s: %s", async (_name, method, header, served) => {
     const request = get.replace("GET", method).replace("\r\n\r\n", "\r\nearly-data: 1\r\n\r\n");
     const answer = await exchangeRaw(at.gateway.httpPort ?? 0, header + request);
     const socket = await secured(header, "h2");
@@ -201,6 +207,26 @@ describe("requests for hosts that a connection is not for (RFC 9110 15.5.20)", (
     direct = await testGateway(proto, config);
   });
   afterAll(() => direct[Symbol.asyncDispose]());
+
+  test("proxies that are trusted bring requests for many hosts", async () => {
+    const socket = await secured("PROXY UNKNOWN\r\n", "h2");
+    using client = connectHttp2("https://localhost", { createConnection: () => socket });
+    const status = async (authority: string) =>
+      (await client.request({ path: "/page", headers: { ":authority": authority } })).status;
+    expect([await status("shop.test"), await status("other.test")]).toEqual([200, 200]);
+  });
+
+  test("one connection is for one host as well as for another, and for no third", async () => {
+    using client = connectHttp2(`https://127.0.0.1:${direct.gateway.httpsPort}`, {
+      ca: direct.ca,
+      servername: "shop.test",
+      checkServerIdentity: () => undefined,
+    });
+    const statuses: number[] = [];
+    for (const authority of ["shop.test", "localhost", "other.test", "shop.test"])
+      statuses.push((await client.request({ path: "/page", headers: { ":authority": authority } })).status);
+    expect(statuses).toEqual([200, 200, 421, 200]);
+  });
 
   const ask = async (servername: string, authority: string, http2: boolean): Promise<number> => {
     const trust = { ca: direct.ca, servername, checkServerIdentity: () => undefined };

@@ -208,6 +208,20 @@ describe("certificates of one's own", () => {
     expect((await agreed(at, { ca: ca.cert, servername: "a.wild.test" })).trusted).toBe(true);
   });
 
+  test("no version below 1.2 unless one is configured", async () => {
+    await using at = await testGateway(nothing, listed());
+    const options = { ca: ca.cert, servername: "shop.test", ciphers: "DEFAULT@SECLEVEL=0" };
+    for (const [version, result] of [
+      ["TLSv1.2", "TLSv1.2"],
+      ["TLSv1.1", /PROTOCOL_VERSION/],
+      ["TLSv1", /PROTOCOL_VERSION/],
+    ] as const) {
+      const said = await shake(at, { ...options, minVersion: version, maxVersion: version });
+      expect(typeof said === "string" ? said : said.getProtocol()).toMatch(result);
+      if (typeof said !== "string") said.destroy();
+    }
+  });
+
   test("no version below the one that is configured", async () => {
     await using at = await testGateway(nothing, listed({ min: "1.3" }));
     expect((await agreed(at, { ca: ca.cert, servername: "shop.test" })).version).toBe("TLSv1.3");
@@ -242,6 +256,9 @@ describe("certificates of one's own", () => {
     expect(await print()).toBe(after);
     expect((await client.request({ path: "/nothing" })).status).toBe(404);
     expect(at.log.join()).not.toContain("PRIVATE KEY");
+    const metrics = await (await fetch(`${at.admin}/metrics`)).text();
+    expect(metrics).toMatch(/^dragoman_certificate_reloads_total\{outcome="ok"\} [1-9]/m);
+    expect(metrics).toMatch(/^dragoman_certificate_reloads_total\{outcome="refused"\} [1-9]/m);
     await write("shop", "shop.test");
     await until("it is whole again", async () => (await print()) !== after);
   }, 30_000);

@@ -308,25 +308,31 @@ describe("several limits", () => {
     narrow: { rate: { count: 1, perMs: 10_000, burst: 1 } },
   };
 
-  test.each([
+  const arranged = [
     ["of one filter", [limits]],
     ["of two filters", [{ wide: limits.wide }, { narrow: limits.narrow }]],
     ["of two filters, the other way round", [{ narrow: limits.narrow }, { wide: limits.wide }]],
-  ])("%s: a call that one refuses counts against none", async (_name, filters) => {
-    const { handle, clock, passed } = limited(filters);
-    await handle(makeCall());
-    for (let i = 0; i < 50; i++) expect(await failure(handle(makeCall()))).toMatchObject({ retryAfter: 10 });
-    for (let passes = 2; passes <= 3; passes++) {
+  ] as const;
+  const kinds = ["unary", "stream"] as const;
+  test.each(arranged.flatMap(([name, filters]) => kinds.map((kind) => [name, kind, filters] as const)))(
+    "%s: a call that one refuses counts against none (%s)",
+    async (_name, kind, filters) => {
+      const { handle, clock, passed } = limited(filters);
+      await handle(makeCall({ kind }));
+      for (let i = 0; i < 50; i++)
+        expect(await failure(handle(makeCall({ kind })))).toMatchObject({ retryAfter: 10 });
+      for (let passes = 2; passes <= 3; passes++) {
+        clock.now += 10_000;
+        await handle(makeCall({ kind }));
+      }
       clock.now += 10_000;
-      await handle(makeCall());
-    }
-    clock.now += 10_000;
-    expect(await failure(handle(makeCall()))).toMatchObject({
-      retryAfter: 30,
-      problem: { members: { "violated-policies": ["wide"] } },
-    });
-    expect(passed).toHaveLength(3);
-  });
+      expect(await failure(handle(makeCall({ kind })))).toMatchObject({
+        retryAfter: 30,
+        problem: { members: { "violated-policies": ["wide"] } },
+      });
+      expect(passed).toHaveLength(3);
+    },
+  );
 
   test.each([
     [60_000, 120_000],
@@ -427,6 +433,18 @@ describe("messages of streams", () => {
     if (isRefused)
       expect(error).toMatchObject({ code: Code.RESOURCE_EXHAUSTED, reason: "rate_limited", retryAfter: 60 });
     else expect(error).toBeUndefined();
+  });
+
+  test("a message counts as one, whatever the call costs", async () => {
+    const { handle } = single({ ...rate, burst: 5 }, { cost: 3, messages: "requests" }, { handler: echo });
+    const got: Buffer[] = [];
+    const read = reader(await handle(stream("a", "b", "c", "d")));
+    const all = (async () => {
+      for (let next = await read.next(); next.done !== true; next = await read.next())
+        got.push(Buffer.from(next.value.proto()));
+    })();
+    expect(await failure(all)).toMatchObject({ reason: "rate_limited" });
+    expect(got.join("")).toBe("abc");
   });
 
   test("a stream of one message counts once", async () => {

@@ -91,7 +91,8 @@ describe.skipIf(!hasRedis)(`limits by a shared store${needsRedis}`, () => {
     expect(await passes(at.shared, 9, [demand("l", key)])).toBe(4);
     const watching = demand("l", key, { enforced: false });
     const standings = await at.shared.take([watching, demand("other", newKey())]);
-    expect(standings).toMatchObject([{ waitMs: expect.any(Number) }, { waitMs: 0 }]);
+    // The other is taken none the less.
+    expect(standings).toMatchObject([{ waitMs: expect.any(Number) }, { available: 2, waitMs: 0 }]);
     expect(standings[0]?.waitMs).toBeGreaterThan(0);
   });
 
@@ -182,11 +183,21 @@ describe.skipIf(!hasRedis)(`limits by a shared store${needsRedis}`, () => {
         for (let i = 0; i < 20; i++) expect(await at.shared.take(demands)).toEqual([undefined]);
       } else {
         expect(await passes(at.shared, 20, demands)).toBe(7);
-        at.shared.giveBack(demands);
       }
       expect(at.meter.expose()).toMatch(
         new RegExp(`dragoman_limit_fallbacks_total\\{action="${onStoreDown}"\\} [1-9]`),
       );
+    });
+
+    test("gone: what is given back is given back where it was taken", async () => {
+      await using own = await startRedis();
+      using at = await open(own);
+      await own.cut();
+      await until("it is known to be gone", () => !at.store.isUp);
+      const demands = [demand("l", "k")];
+      expect(await passes(at.shared, 20, demands)).toBe(7);
+      at.shared.giveBack([...demands, demand("other", "k", { onStoreDown: "allow" })]);
+      expect(await passes(at.shared, 20, demands)).toBe(1);
     });
 
     test("gone is each limit's own affair: one that denies takes nothing of the others", async () => {
