@@ -26,9 +26,9 @@ export interface WebSocketCallOptions {
 
 /** The call that a WebSocket makes; its messages are read, and the upgrade accepted, when somebody asks for them. */
 export function webSocketCall(options: WebSocketCallOptions): Call {
-  const { session, route } = options;
+  const { session, route, captures } = options;
   const { method, input } = route.served;
-  const { fields } = options.upgrade.head;
+  const { fields, target } = options.upgrade.head;
   const base = { ...baseOf(options, requestMetadata({ fields }), fields), head: options.head };
   const single = isSingle(route);
   // A rule without a body says that path and query are the request: nothing is waited for.
@@ -37,7 +37,8 @@ export function webSocketCall(options: WebSocketCallOptions): Call {
     const request = Payload.deferred(() => sole(options), input);
     return { ...base, kind: "unary", request, show: (response) => session.show(response) };
   }
-  return { ...base, kind: "stream", requests: single ? one(options) : new MessageRequests(options) };
+  const requests = single ? one(options) : new MessageRequests(session, route, captures, queryOf(target));
+  return { ...base, kind: "stream", requests };
 }
 
 /** The same where messages come in gRPC's frames. @param fields those of the first frame */
@@ -86,7 +87,7 @@ async function sole(options: WebSocketCallOptions): Promise<Uint8Array> {
   const { session, route, captures, upgrade } = options;
   session.accept();
   const bytes = route.transcoder.rule.body === undefined ? undefined : await session.next();
-  const wire = bytes === undefined ? undefined : wireOf(bytes, options);
+  const wire = bytes === undefined ? undefined : wireOf(bytes, session, route);
   return route.transcoder.whole(captures, queryOf(upgrade.head.target), wire);
 }
 

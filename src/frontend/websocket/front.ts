@@ -1,4 +1,13 @@
-import { type Call, type CallSignal, Code, type Context, Metadata, ownOrigin, RpcError } from "#rpc";
+import {
+  type Call,
+  type CallSignal,
+  Code,
+  type Context,
+  Metadata,
+  ownOrigin,
+  type Reply,
+  RpcError,
+} from "#rpc";
 import type { Logger } from "#telemetry";
 import { type Edge, newContext } from "../context.ts";
 import type { Cors } from "../cors.ts";
@@ -152,24 +161,39 @@ export class WebSocketFront {
     await route.handler(this.#options.passThrough(upgrade, target, route, context, gone.signal));
   }
 
-  /** Rejects only while the upgrade has not been accepted. */
+  /**
+   * Resolves when the reply has begun, so that what led to it is not kept for as long as the WebSocket is open; rejects only
+   * while the upgrade has not been accepted.
+   */
   async #run(session: Session, made: Call | Promise<Call>, route: MethodRoute): Promise<void> {
     this.#sessions.add(session);
+    let reply: Reply;
     try {
-      const reply = await route.served.handler(await made);
+      reply = await route.served.handler(await made);
       session.accept();
-      await sendReply(session, reply);
-      session.finish(undefined, reply.trailer);
-    } catch (thrown) {
-      if (!session.accepted) throw thrown;
-      const error = RpcError.from(thrown);
-      if (error.reason === "internal") {
-        this.#options.logger.error("a call failed by a defect of the gateway", { cause: error.cause });
+    } catch (error) {
+      if (session.accepted) this.#ended(session, { error });
+      else {
+        this.#sessions.delete(session);
+        throw error;
       }
-      session.finish(error);
-    } finally {
-      this.#sessions.delete(session);
+      return;
     }
+    const { trailer } = reply;
+    sendReply(session, reply, (failure) => this.#ended(session, failure, trailer));
+  }
+
+  #ended(session: Session, failure: { readonly error: unknown } | undefined, trailer?: Metadata): void {
+    this.#sessions.delete(session);
+    if (failure === undefined) {
+      session.finish(undefined, trailer);
+      return;
+    }
+    const error = RpcError.from(failure.error);
+    if (error.reason === "internal") {
+      this.#options.logger.error("a call failed by a defect of the gateway", { cause: error.cause });
+    }
+    session.finish(error);
   }
 }
 

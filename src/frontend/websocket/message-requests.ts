@@ -1,17 +1,23 @@
 import { nextOf, Payload, type PullSink, type PullSource } from "#rpc";
-import { queryOf } from "../target.ts";
-import type { WebSocketCallOptions } from "./calls.ts";
-import type { MessageWaiter } from "./session.ts";
+import type { MethodRoute } from "../routes.ts";
+import type { MessageWaiter, Session } from "./session.ts";
 
 /** The requests of a method that takes many, each a message of the client. */
 export class MessageRequests implements AsyncIterableIterator<Payload>, PullSource<Payload>, MessageWaiter {
-  readonly #options: WebSocketCallOptions;
+  readonly #session: Session;
+  readonly #route: MethodRoute;
+  readonly #captures: readonly string[];
+  readonly #query: string;
   #first = true;
   #over = false;
   #sink: PullSink<Payload> | undefined;
 
-  constructor(options: WebSocketCallOptions) {
-    this.#options = options;
+  /** @param query of the target, without its question mark */
+  constructor(session: Session, route: MethodRoute, captures: readonly string[], query: string) {
+    this.#session = session;
+    this.#route = route;
+    this.#captures = captures;
+    this.#query = query;
   }
 
   [Symbol.asyncIterator](): this {
@@ -29,7 +35,7 @@ export class MessageRequests implements AsyncIterableIterator<Payload>, PullSour
     }
     this.#sink = sink;
     try {
-      this.#options.session.take(this);
+      this.#session.take(this);
     } catch (error) {
       this.failed(error);
     }
@@ -64,22 +70,21 @@ export class MessageRequests implements AsyncIterableIterator<Payload>, PullSour
   }
 
   #request(message: Uint8Array | undefined): Payload | undefined {
-    const { route, captures, upgrade } = this.#options;
+    const { transcoder, served } = this.#route;
     const isFirst = this.#first;
     this.#first = false;
     if (message === undefined) this.#over = true;
-    let wire = message === undefined ? undefined : wireOf(message, this.#options);
+    let wire = message === undefined ? undefined : wireOf(message, this.#session, this.#route);
     if (isFirst) {
-      const query = queryOf(upgrade.head.target);
       // Without any message, what path and query say is one; with nothing said at all there is none.
-      if (wire !== undefined || captures.length > 0 || query !== "")
-        wire = route.transcoder.whole(captures, query, wire);
+      if (wire !== undefined || this.#captures.length > 0 || this.#query !== "")
+        wire = transcoder.whole(this.#captures, this.#query, wire);
     }
-    return wire === undefined ? undefined : Payload.fromProto(wire, route.served.input);
+    return wire === undefined ? undefined : Payload.fromProto(wire, served.input);
   }
 }
 
 /** The wire form of a message. @throws RpcError INVALID_ARGUMENT */
-export function wireOf(bytes: Uint8Array, { session, route }: WebSocketCallOptions): Uint8Array {
+export function wireOf(bytes: Uint8Array, session: Session, route: MethodRoute): Uint8Array {
   return session.subprotocol.form === "json" ? route.transcoder.wholeMessage(bytes) : bytes;
 }

@@ -1,37 +1,36 @@
 import { type Payload, Pump, type PumpTarget, pullSource, type Reply } from "#rpc";
 import type { Session } from "./session.ts";
 
-/** Sends a reply at the pace at which the client reads. Rejects when it fails, or cannot be shown. */
-export async function sendReply(session: Session, reply: Reply): Promise<void> {
-  session.sendHeader(reply.header);
-  if (reply.kind === "unary") {
+/** Hears when all of a reply was sent, or why not: once. */
+export type ReplyEnd = (failure: { readonly error: unknown } | undefined) => void;
+
+/** Sends a reply at the pace at which the client reads; it fails where it cannot be shown. */
+export function sendReply(session: Session, reply: Reply, ended: ReplyEnd): void {
+  try {
+    session.sendHeader(reply.header);
+    if (reply.kind === "stream") {
+      new Sending(session, reply.responses[Symbol.asyncIterator](), ended).start();
+      return;
+    }
     session.send(reply.response);
+  } catch (error) {
+    ended({ error });
     return;
   }
-  const responses = reply.responses[Symbol.asyncIterator]();
-  await new Promise<void>((resolve, reject) => {
-    new Sending(session, responses, resolve, reject).start();
-  });
+  ended(undefined);
 }
 
 /** The responses of one stream on their way. */
 class Sending implements PumpTarget<Payload> {
   readonly #session: Session;
   readonly #responses: AsyncIterator<Payload>;
-  readonly #resolve: () => void;
-  readonly #reject: (error: unknown) => void;
+  readonly #ended: ReplyEnd;
   readonly #pump: Pump<Payload>;
 
-  constructor(
-    session: Session,
-    responses: AsyncIterator<Payload>,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(session: Session, responses: AsyncIterator<Payload>, ended: ReplyEnd) {
     this.#session = session;
     this.#responses = responses;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#ended = ended;
     this.#pump = new Pump(pullSource(responses), this);
   }
 
@@ -45,7 +44,7 @@ class Sending implements PumpTarget<Payload> {
       full = this.#session.send(response);
     } catch (error) {
       this.#responses.return?.()?.then(undefined, () => {});
-      this.#reject(error);
+      this.failed(error);
       return false;
     }
     full?.then(() => this.#pump.run());
@@ -53,10 +52,10 @@ class Sending implements PumpTarget<Payload> {
   }
 
   ended(): void {
-    this.#resolve();
+    this.#ended(undefined);
   }
 
   failed(error: unknown): void {
-    this.#reject(error);
+    this.#ended({ error });
   }
 }
