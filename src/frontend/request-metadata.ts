@@ -31,6 +31,7 @@ const dropped: ReadonlySet<string> = new Set([
   "x-real-ip",
   "x-request-id",
   "x-request-timeout",
+  "x-server-timeout",
   "connect-timeout-ms",
   "connect-protocol-version",
   "connect-accept-encoding",
@@ -42,6 +43,29 @@ const dropped: ReadonlySet<string> = new Set([
   "access-control-request-method",
   "access-control-request-headers",
 ]);
+
+/** "PROTOCOL-HTTP2.md", Header-Name. */
+const legalName = /^[0-9a-z_.-]+$/;
+
+type NameKind = "dropped" | "text" | "binary" | "illegal";
+
+/** Names that were looked at already. */
+const kinds = new Map<string, NameKind>();
+const maxKinds = 1000;
+
+function kindOf(name: string): NameKind {
+  const kind =
+    dropped.has(name) || name.startsWith("grpc-") || name.startsWith("proxy-")
+      ? "dropped"
+      : !legalName.test(name)
+        ? "illegal"
+        : name.endsWith("-bin")
+          ? "binary"
+          : "text";
+  if (kinds.size >= maxKinds) kinds.clear();
+  kinds.set(name, kind);
+  return kind;
+}
 
 const binaryValue = /^(?:[A-Za-z0-9+/_-]*={0,2})$/;
 const asciiValue = /^[\x20-\x7e]*$/;
@@ -64,8 +88,10 @@ function metadataPairs(fields: Fields): string[] {
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
-    if (dropped.has(name) || name.startsWith("grpc-") || named.includes(name)) continue;
-    if (name.endsWith("-bin")) {
+    const kind = kinds.get(name) ?? kindOf(name);
+    if (kind === "dropped" || named.includes(name)) continue;
+    if (kind === "illegal") throw malformed("the name of a header is none that gRPC can carry");
+    if (kind === "binary") {
       // One field may hold several values, joined by commas.
       for (const part of value.split(",")) {
         const text = part.trim();
@@ -74,20 +100,18 @@ function metadataPairs(fields: Fields): string[] {
         pairs.push(name, text);
       }
     } else if (asciiValue.test(value)) pairs.push(name, value);
-    else
-      throw malformed(
-        `the value of ${/^[\x21-\x7e]+$/.test(name) ? name : "a header"} is not printable ASCII`,
-      );
+    else throw malformed(`the value of ${name} is not printable ASCII`);
   }
   return pairs;
 }
 
 const requestTimeout = /^(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)?$/;
+const serverTimeout = /^\d{1,9}(?:\.\d{1,9})?$/;
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /**
  * When the caller wants its call to have ended, in milliseconds since the epoch: by `grpc-timeout`,
- * `connect-timeout-ms`, or `x-request-timeout: 2.5s`. @throws RpcError INVALID_ARGUMENT for what breaks its grammar
+ * `connect-timeout-ms`, `x-request-timeout: 2.5s`, or the seconds of `x-server-timeout: 2.5`. @throws RpcError INVALID_ARGUMENT for what breaks its grammar
  */
 export function requestDeadline({ fields, memo }: Pick<RequestHead, "fields" | "memo">): number | undefined {
   const timeout = memo?.timeoutMs ?? timeoutMs(fields) ?? -1;
@@ -102,11 +126,18 @@ function timeoutMs(fields: Fields): number | undefined {
   if (connect !== undefined)
     return /^\d{1,10}$/.test(connect) ? Number(connect) : refuse("connect-timeout-ms");
   const plain = field(fields, "x-request-timeout");
-  if (plain === undefined) return undefined;
+  if (plain === undefined) return serverTimeoutMs(fields);
   const match = requestTimeout.exec(plain);
   return match === null
     ? refuse("x-request-timeout")
     : Number(match[1]) * (unitMs[match[2] ?? "s"] as number);
+}
+
+/** As clients of Google's APIs say it. */
+function serverTimeoutMs(fields: Fields): number | undefined {
+  const seconds = field(fields, "x-server-timeout");
+  if (seconds === undefined) return undefined;
+  return serverTimeout.test(seconds) ? Number(seconds) * 1000 : refuse("x-server-timeout");
 }
 
 function refuse(name: string): never {

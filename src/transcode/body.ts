@@ -26,12 +26,17 @@ export function readBody(plan: RulePlan, body: Uint8Array, contentType: string |
     const wire = toBinary(HttpBodySchema, message);
     return plan.httpBodyField === undefined ? wire : wrap(wire, [plan.httpBodyField]);
   }
-  if (contentType !== undefined && wireType.test(contentType)) return wireBody(body, given);
+  if (isWire(contentType)) return wireBody(body, given);
   try {
     return (given === "*" ? codecs.message(plan.input) : codecs.field(given)).fromJson(body);
   } catch (error) {
     throw fromCodecError(error, given === "*" ? "" : given.name);
   }
+}
+
+/** Whether a body is in the binary form. */
+export function isWire(contentType: string | undefined): boolean {
+  return contentType !== undefined && wireType.test(contentType);
 }
 
 const wireType = /^\s*application\/(?:x-)?protobuf\s*(?:;|$)/i;

@@ -1,6 +1,9 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
+/** Passes over a byte order mark. */
+const decoder = new TextDecoder();
+
 /** The field that a PATCH fills in by itself: `update_mask` (AIP-134). */
 export function updateMaskOf(input: DescMessage): DescField | undefined {
   return input.fields.find(
@@ -33,7 +36,7 @@ export function pathsOfBody(body: Uint8Array, type: DescMessage, bound: Readonly
       else if (!bound.has(path)) paths.push(path);
     }
   };
-  visit(JSON.parse(Buffer.from(body).toString()), type, "");
+  visit(JSON.parse(decoder.decode(body)), type, "");
   return paths;
 }
 

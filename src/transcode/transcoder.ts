@@ -1,7 +1,7 @@
 import type { DescField } from "@bufbuild/protobuf";
 import type { Codecs } from "#codec";
 import type { HttpRule } from "#route";
-import { isBlank, readBody } from "./body.ts";
+import { isBlank, isWire, readBody } from "./body.ts";
 import { fromCodecError } from "./errors.ts";
 import { encodeMask, pathsOfBody } from "./field-mask.ts";
 import type { TranscodeOptions } from "./options.ts";
@@ -99,7 +99,7 @@ class RuleTranscoder implements Transcoder {
     const parts: Uint8Array[] = [base];
     bindPath(plan, captures, base, parts);
     const given = query === "" ? none : bindQuery(plan, query, base, parts, this.rule.body !== undefined);
-    if (mask !== undefined && content !== undefined && !given.has(mask)) {
+    if (mask !== undefined && content !== undefined && !isWire(contentType) && !given.has(mask)) {
       fillMask(plan.rule, mask, content, base, parts);
     }
     return joined(parts);

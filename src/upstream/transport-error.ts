@@ -18,6 +18,24 @@ function badGateway(code: Code, reason: Reason | undefined): RpcErrorOptions {
   return lies && code !== Code.UNAVAILABLE ? { httpStatus: 502 } : {};
 }
 
+/** What servers answer to a header that is larger than they take (RFC 6585 5). */
+export const headerTooLarge = 431;
+
+/** The upstream takes no header as large as that of this call, which is the caller's to change. */
+export function refusedHeader(): TransportError {
+  return new TransportError(
+    Code.INVALID_ARGUMENT,
+    "the header is larger than the upstream takes",
+    "processed",
+    { reason: "header_too_large", httpStatus: headerTooLarge },
+  );
+}
+
+/** What is said of a `grpc-status` that the gateway does not know. A number may be one of the future: what the call came to. */
+export function unknownStatus(isNumber: boolean): RpcErrorOptions {
+  return { reason: "upstream_protocol", ...(isNumber ? { httpStatus: 500 } : {}) };
+}
+
 /** The request never left: there was no connection to send it on. */
 export function notConnected(cause?: unknown): TransportError {
   return new TransportError(Code.UNAVAILABLE, "the upstream cannot be reached", "not_started", {

@@ -42,6 +42,7 @@ service T {
   rpc Numbers(Req) returns (Req) { option (google.api.http) = { post: "/ns/{numbers}" body: "*" }; }
   rpc Child(Req) returns (Req) { option (google.api.http) = { post: "/ch" body: "child" }; }
   rpc Ancient(Old) returns (Old) { option (google.api.http) = { get: "/o" }; }
+  rpc File(Req) returns (Upload) { option (google.api.http) = { get: "/file" response_body: "content" }; }
   rpc Raw(Upload) returns (google.api.HttpBody) { option (google.api.http) = { post: "/r/{name}" body: "content" }; }
 }
 
@@ -81,7 +82,7 @@ message Req {
   string second_one = 33 [json_name = "third"];
 }
 message Update { Req item = 1; google.protobuf.FieldMask update_mask = 2; }
-message Upload { string name = 1; google.api.HttpBody content = 2; }
+message Upload { string name = 1; google.api.HttpBody content = 2; string note = 3; }
 `;
 
 const old = `syntax = "proto2";
@@ -116,6 +117,11 @@ function transcoder(name: string, options: Partial<TranscodeOptions> = {}): Tran
   return compileTranscoder(rule, codecs, { ...strictTranscoding, ...options });
 }
 
+/** A request message as JSON. */
+function printed(compiled: Transcoder, wire: Uint8Array): string {
+  return Buffer.from(codecs.message(compiled.rule.method.descriptor.input).toJson(wire)).toString();
+}
+
 /** The message that a request makes, as JSON, or the fields and faults of its refusal. */
 function request(
   name: string,
@@ -132,9 +138,7 @@ function request(
       body === undefined ? undefined : Buffer.from(body),
       undefined,
     );
-    return JSON.parse(
-      Buffer.from(codecs.message(compiled.rule.method.descriptor.input).toJson(wire)).toString(),
-    );
+    return JSON.parse(printed(compiled, wire));
   } catch (error) {
     if (!(error instanceof RpcError)) throw error;
     expect(error.code).toBe(3);
@@ -364,8 +368,15 @@ describe("PATCH fills an empty mask", () => {
     ['{"s":"a","i":1}', "", "i"],
     ['{"snake_case":"x","at":"2024-01-02T03:04:05Z"}', "", "snakeCase,at"],
     ['{"i":1,"b":true}', "update_mask=i", "i"],
+    ['\ufeff{"i":1}', "", "i"],
   ])("%s %s", (body, query, mask) => {
     expect(request("Patch", ["a"], query, body)).toMatchObject({ updateMask: mask, item: { s: "a" } });
+  });
+
+  test("but for a body in the binary form, which does not tell what was left out", () => {
+    const compiled = transcoder("Patch");
+    const wire = compiled.request(["a"], "", Buffer.of(0x10, 1), "application/x-protobuf");
+    expect(JSON.parse(printed(compiled, wire))).toEqual({ item: { s: "a", i: 1 } });
   });
 });
 
@@ -376,29 +387,98 @@ describe("answers", () => {
     return Buffer.from(compiled.response(wire).body).toString();
   };
 
-  test("one field, of any kind, set or not", () => {
-    expect(answer("Part", '{"child":{"i":1}}')).toBe('{"i":1}');
-    expect(answer("Part", "{}")).toBe("null");
-    expect(answer("List", '{"list":["a"]}')).toBe('["a"]');
+  /** What is shown of a response of `Req` by a rule with this `response_body`. */
+  const field = (name: string, json: string) => {
+    const { rule } = transcoder("Query");
+    const type = rule.method.descriptor.output;
+    const responseBody = type.fields.find((each) => each.name === name);
+    if (responseBody === undefined) throw new Error(name);
+    const shown = { ...rule, bindings: rule.bindings, body: rule.body, responseBody };
+    const compiled = compileTranscoder(shown, codecs, strictTranscoding);
+    const { contentType, body } = compiled.response(codecs.message(type).fromJson(Buffer.from(json)));
+    expect(contentType).toBe("application/json");
+    return Buffer.from(body).toString();
+  };
+
+  test.each([
+    ["s", '{"s":"a","i":1}', '"a"', '""'],
+    ["i", '{"i":-5}', "-5", "0"],
+    ["n", '{"n":9007199254740993}', '"9007199254740993"', '"0"'],
+    ["u", '{"u":"18446744073709551615"}', '"18446744073709551615"', '"0"'],
+    ["b", '{"b":true}', "true", "false"],
+    ["d", '{"d":"-Infinity"}', '"-Infinity"', "0"],
+    ["f", '{"f":0.1}', "0.1", "0"],
+    ["bytes", '{"bytes":"-_8"}', '"+/8="', '""'],
+    ["kind", '{"kind":"UNO"}', '"ONE"', '"KIND_UNSPECIFIED"'],
+    ["kind", '{"kind":7}', "7", '"KIND_UNSPECIFIED"'],
+    ["list", '{"list":["a"]}', '["a"]', "[]"],
+    ["numbers", '{"numbers":[1]}', '["1"]', "[]"],
+    ["children", '{"children":[{},{"i":1}]}', '[{},{"i":1}]', "[]"],
+    ["labels", '{"labels":{"a":"b"}}', '{"a":"b"}', "{}"],
+    ["flags", '{"flags":{"-3":true}}', '{"-3":true}', "{}"],
+    ["kin", '{"kin":{"a":{"i":1}}}', '{"a":{"i":1}}', "{}"],
+    ["child", '{"child":{"i":1}}', '{"i":1}', "null"],
+    ["child", '{"child":{}}', "{}", "null"],
+    ["opt", '{"opt":0}', "0", "null"],
+    ["left", '{"left":""}', '""', "null"],
+    ["at", '{"at":"2024-01-02T03:04:05.5+01:00"}', '"2024-01-02T02:04:05.500Z"', "null"],
+    ["for", '{"for":"1.5s"}', '"1.500s"', "null"],
+    ["mask", '{"mask":"a,bC"}', '"a,bC"', "null"],
+    ["wrapped", '{"wrapped":0}', '"0"', "null"],
+    ["maybe", '{"maybe":false}', "false", "null"],
+    ["struct", '{"struct":{"a":[null]}}', '{"a":[null]}', "null"],
+    ["value", '{"value":null}', "null", "null"],
+    ["value", '{"value":[1]}', "[1]", "null"],
+    ["items", '{"items":[]}', "[]", "null"],
+    [
+      "any",
+      '{"any":{"@type":"x/google.protobuf.Duration","value":"1s"}}',
+      '{"@type":"x/google.protobuf.Duration","value":"1s"}',
+      "null",
+    ],
+  ])("one field alone, %s of %s", (name, json, set, unset) => {
+    expect(field(name, json)).toBe(set);
+    expect(field(name, "{}")).toBe(unset);
+  });
+
+  test("by the rule of the method", () => {
+    expect(answer("Part", '{"s":"a","child":{"i":1}}')).toBe('{"i":1}');
     expect(answer("List", "{}")).toBe("[]");
     expect(answer("Map", "{}")).toBe("{}");
     expect(answer("Scalar", '{"s":"a"}')).toBe('"a"');
-    expect(answer("Scalar", "{}")).toBe('""');
   });
 
-  test("bytes that are no such message are the upstream's fault", () => {
-    expect(() => transcoder("Query").response(Buffer.from([0x0a, 0xff]))).toThrowError(
-      expect.objectContaining({ code: 13, httpStatus: 502, reason: "upstream_message" }),
-    );
+  test("what the schema does not know: fields are left out, an Any keeps its type and its bytes", () => {
+    const compiled = transcoder("Query");
+    const any = Buffer.concat([Buffer.from("\x0a\x05x/y.Z\x12\x02", "latin1"), Buffer.of(1, 2)]);
+    const known = Buffer.from("\x0a\x01a", "latin1");
+    const unknown = Buffer.from("\xfa\x3f\x03abc", "latin1");
+    const wire = Buffer.concat([unknown, known, Buffer.of(0xd2, 0x01, any.length), any]);
+    const { contentType, body } = compiled.response(wire);
+    expect([contentType, Buffer.from(body).toString()]).toEqual([
+      "application/json",
+      '{"s":"a","any":{"@type":"x/y.Z","value":"AQI="}}',
+    ]);
   });
+
+  test.each(["Query", "Part", "Raw", "File"])(
+    "bytes that are no message are the upstream's fault: %s",
+    (name) => {
+      const fault = expect.objectContaining({ code: 13, httpStatus: 502, reason: "upstream_message" });
+      expect(() => transcoder(name).response(Buffer.from("\x0a\xffsecret", "latin1"))).toThrowError(fault);
+      expect(() => transcoder(name).response(Buffer.from("\x0a\xffsecret", "latin1"))).toThrowError(
+        expect.not.objectContaining({ message: expect.stringContaining("secret") }),
+      );
+    },
+  );
 
   test("HttpBody, both ways", () => {
     const compiled = transcoder("Raw");
     expect(compiled).toMatchObject({ inputIsHttpBody: true, outputIsHttpBody: true });
-    const wire = compiled.request(["n"], "", Buffer.from([0, 255]), "image/png");
-    const input = codecs.message(compiled.rule.method.descriptor.input).toJson(wire);
-    expect(JSON.parse(Buffer.from(input).toString())).toEqual({
+    const wire = compiled.request(["n"], "note=x", Buffer.from([0, 255]), "image/png");
+    expect(JSON.parse(printed(compiled, wire))).toEqual({
       name: "n",
+      note: "x",
       content: { contentType: "image/png", data: "AP8=" },
     });
     const output = codecs.message(compiled.rule.method.descriptor.output);
@@ -406,6 +486,16 @@ describe("answers", () => {
     expect(raw).toMatchObject({ contentType: "text/plain" });
     expect(Buffer.from(raw.body).toString()).toBe("hi");
     expect(compiled.response(new Uint8Array(0)).contentType).toBe("application/octet-stream");
+    // As one field of the response, set or not.
+    const file = transcoder("File");
+    expect(file).toMatchObject({ inputIsHttpBody: false, outputIsHttpBody: true });
+    const upload = codecs.message(file.rule.method.descriptor.output);
+    const shown = file.response(
+      upload.fromJson(Buffer.from('{"name":"n","content":{"contentType":"image/png","data":"AP8="}}')),
+    );
+    expect([shown.contentType, Buffer.from(shown.body).toString("hex")]).toEqual(["image/png", "00ff"]);
+    const empty = file.response(upload.fromJson(Buffer.from('{"name":"n"}')));
+    expect([empty.contentType, empty.body.length]).toEqual(["application/octet-stream", 0]);
     expect(compiled.response(output.fromJson(Buffer.from('{"contentType":"a\\r\\nb: c"}'))).contentType).toBe(
       "application/octet-stream",
     );

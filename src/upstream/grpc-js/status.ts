@@ -3,7 +3,13 @@ import type { Metadata as GrpcMetadata, StatusObject } from "@grpc/grpc-js";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
 import { Code, codeFromNumber, type ErrorDetail, type Metadata, type Reason } from "#rpc";
 import type { Progress } from "../transport.ts";
-import { notConnected, TransportError } from "../transport-error.ts";
+import {
+  headerTooLarge,
+  notConnected,
+  refusedHeader,
+  TransportError,
+  unknownStatus,
+} from "../transport-error.ts";
 import { answerMetadata } from "./metadata.ts";
 
 /** What is known of a call when it ends. */
@@ -85,6 +91,7 @@ export function failureOf(ending: Ending): TransportError {
   // A message that cannot be decompressed makes grpc-js end the call with neither code nor details.
   const details: unknown = status.details;
   const text = typeof details === "string" ? details : "Failed to decompress";
+  if (text === `Received HTTP status code ${headerTooLarge}`) return refusedHeader();
   const fault = faults.find(({ said }) => said.test(text));
   if (fault !== undefined) {
     const { code, reason, message, progress = "processed" } = fault;
@@ -132,7 +139,7 @@ function sentByUpstream(status: StatusObject, header: Metadata): TransportError 
       details: errorDetails(status.metadata.get("grpc-status-details-bin")[0]),
       ...(header.size === 0 ? {} : { header }),
       metadata: answerMetadata(status.metadata),
-      ...(known ? {} : { reason: "upstream_protocol" }),
+      ...(known ? {} : unknownStatus(Number.isInteger(status.code))),
     },
   );
 }

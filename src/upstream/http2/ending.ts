@@ -2,7 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
 import { type Breach, type Connection, ErrorCode } from "#http2";
 import { Code, codeFromNumber, type ErrorDetail } from "#rpc";
-import { TransportError } from "../transport-error.ts";
+import { headerTooLarge, refusedHeader, TransportError, unknownStatus } from "../transport-error.ts";
 import { answerMetadata, fieldOf } from "./fields.ts";
 
 /** What a response without a status means by its HTTP status ("http-grpc-status-mapping.md"). */
@@ -33,6 +33,7 @@ export function isGrpcHead(status: number, fields: readonly string[]): boolean {
 
 /** Something answered, but no gRPC server. */
 export function notGrpc(httpStatus: number): TransportError {
+  if (httpStatus === headerTooLarge) return refusedHeader();
   const code = httpStatus === 200 ? Code.UNKNOWN : (byHttpStatus[httpStatus] ?? Code.UNKNOWN);
   return new TransportError(code, notGrpcText, "processed", {
     reason: "upstream_protocol",
@@ -112,7 +113,7 @@ export function failureOf(
       details: errorDetails(fieldOf(last, "grpc-status-details-bin")),
       ...(header === undefined || header.size === 0 ? {} : { header }),
       metadata: answerMetadata(last),
-      ...(known ? {} : { reason: "upstream_protocol" }),
+      ...(known ? {} : unknownStatus(/^\d+$/.test(text))),
     },
   );
 }
