@@ -10,7 +10,6 @@ describe("fields that become metadata", () => {
       ["x-a", "1", "x-b", "2", "x-a", "3"],
       ["x-a", "1", "x-b", "2", "x-a", "3"],
     ],
-    ["not those of the message", ["content-type", "a/b", "accept", "a/b", "content-length", "1"], []],
     ...hopByHopNames.map((name): [string, string[], string[]] => [
       `not ${name}`,
       [name, "x", "x-a", "1"],
@@ -22,8 +21,11 @@ describe("fields that become metadata", () => {
       ["connection", "close", "connection", "x-own,\tx-other", "x-own", "1", "x-other", "1", "x-a", "1"],
       ["x-a", "1"],
     ],
-    ["not gRPC's own", ["grpc-timeout", "1S", "grpc-encoding", "gzip"], []],
-    ["not what proxies say", ["x-forwarded-for", "1.2.3.4", "forwarded", "for=a"], []],
+    [
+      "in every spelling that gRPC knows",
+      ["x_a.b-c9", "1", "cookie", "a=b", "user-agent", "u", "accept-language", "de"],
+      ["x_a.b-c9", "1", "cookie", "a=b", "user-agent", "u", "accept-language", "de"],
+    ],
     ["credentials as they are", ["authorization", "Bearer x"], ["authorization", "Bearer x"]],
     [
       "binary ones, padded or not",
@@ -36,7 +38,32 @@ describe("fields that become metadata", () => {
     expect(requestMetadata({ fields }).pairs).toEqual(pairs);
   });
 
+  test.each([
+    ["what is said to proxies", "proxy-authorization proxy-anything"],
+    ["those of the message", "host content-length content-type content-encoding expect range"],
+    ["what is accepted", "accept accept-encoding accept-charset"],
+    ["conditions", "if-match if-none-match if-modified-since if-unmodified-since if-range"],
+    [
+      "gRPC's own",
+      "grpc-timeout grpc-encoding grpc-accept-encoding grpc-status grpc-message grpc-metadata-x",
+    ],
+    ["Connect's own", "connect-timeout-ms connect-protocol-version connect-accept-encoding"],
+    ["times that the gateway heeds", "x-request-timeout x-server-timeout"],
+    [
+      "what proxies say",
+      "forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-forwarded-port x-real-ip",
+    ],
+    ["what only the gateway may say", "x-request-id x-forwarded-client-cert"],
+    ["WebSocket's own", "sec-websocket-key sec-websocket-version sec-websocket-protocol"],
+    ["CORS's own", "access-control-request-method access-control-request-headers"],
+  ])("never go on: %s", (_name, names) => {
+    for (const name of names.split(" "))
+      expect(requestMetadata({ fields: [name, "x-a", "x-kept", "1"] }).pairs).toEqual(["x-kept", "1"]);
+  });
+
   test.each<[string, string[], string]>([
+    ["a name that gRPC does not know", ["x!odd", "1"], "the name of a header is none that gRPC can carry"],
+    ["another", ["x~bin-bin", "AAE="], "the name of a header is none that gRPC can carry"],
     ["a value beyond ASCII", ["x-a", "s\u00fc\u00df"], "the value of x-a is not printable ASCII"],
     ["a control character", ["x-a", "a\u0001"], "the value of x-a is not printable ASCII"],
     ["a tab", ["x-a", "a\tb"], "the value of x-a is not printable ASCII"],
@@ -74,6 +101,8 @@ describe("when a call must have ended", () => {
     ["grpc-timeout", ["grpc-timeout", "250m"], 250],
     ["connect-timeout-ms", ["connect-timeout-ms", "40"], 40],
     ["x-request-timeout", ["x-request-timeout", "2.5s"], 2500],
+    ["x-server-timeout, in seconds", ["x-server-timeout", "2.5"], 2500],
+    ["the gateway's own before it", ["x-server-timeout", "9", "x-request-timeout", "2s"], 2000],
     ["at once", ["grpc-timeout", "0n"], 0],
   ])("%s", (_name, fields, ms) => {
     const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
@@ -93,6 +122,9 @@ describe("when a call must have ended", () => {
     ["grpc-timeout", "123456789S"],
     ["connect-timeout-ms", "1s"],
     ["x-request-timeout", "soon"],
+    ["x-server-timeout", "2.5s"],
+    ["x-server-timeout", "-1"],
+    ["x-server-timeout", "1e3"],
   ])("refused: %s: %s", (name, value) => {
     expect(() => requestDeadline({ fields: [name, value] })).toThrow(
       expect.objectContaining({ code: 3, reason: "malformed_header", message: `${name} is not a duration` }),

@@ -17,3 +17,61 @@ describe.each([
     },
   );
 });
+
+function shown(pairs: readonly string[]): string[] {
+  const fields: string[] = [];
+  appendMetadata(fields, new Metadata([...pairs]));
+  return fields;
+}
+
+describe("metadata that become fields of an answer", () => {
+  test("bare, in their order, as often as they came", () => {
+    const pairs = ["x-a", "1", "set-cookie", "a=1", "x-a", "2", "set-cookie", "b=2", "x-bin", "AAE="];
+    expect(shown(pairs)).toEqual(pairs);
+  });
+
+  test.each([
+    "etag",
+    "cache-control",
+    "expires",
+    "last-modified",
+    "location",
+    "content-disposition",
+    "content-language",
+    "retry-after",
+    "vary",
+    "www-authenticate",
+    "x-grpc",
+  ])("%s is the service's to say", (name) => {
+    expect(shown([name, "a"])).toEqual([name, "a"]);
+  });
+
+  test.each([
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "date",
+    ":status",
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "x-request-id",
+    "x-dragoman-reason",
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "x a",
+    "x:a",
+    "X-A",
+    "",
+  ])("%s is not", (name) => {
+    expect(shown([name, "1", "x-kept", "1"])).toEqual(["x-kept", "1"]);
+  });
+
+  test.each(["a\r\nx: y", "a\nb", "a\0b", "s\u00fc\u00df", "a\u007fb"])(
+    "a value that no field may have: %j",
+    (value) => {
+      expect(shown(["x-a", value, "x-kept", "1"])).toEqual(["x-kept", "1"]);
+    },
+  );
+});

@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { constants, type ServerHttp2Stream } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { StatusSchema } from "#gen/google/rpc/status_pb";
@@ -12,6 +12,8 @@ interface Lie {
   readonly code: Code;
   readonly reason: string | undefined;
   readonly message?: string;
+  /** What it is over plain HTTP, where that is not what its code or its reason says. */
+  readonly http?: number;
   /** Where it is a lie only for a method with one response. */
   readonly unaryOnly?: true;
 }
@@ -19,11 +21,14 @@ interface Lie {
 const ok = { "grpc-status": "0" };
 const grpc = { ":status": 200, "content-type": "application/grpc" };
 const html = { ":status": 200, "content-type": "text/html" };
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_INTERNAL_ERROR } = {
-  NGHTTP2_CANCEL: 8,
-  NGHTTP2_ENHANCE_YOUR_CALM: 11,
-  NGHTTP2_INTERNAL_ERROR: 2,
-};
+const {
+  NGHTTP2_NO_ERROR,
+  NGHTTP2_INTERNAL_ERROR,
+  NGHTTP2_REFUSED_STREAM,
+  NGHTTP2_CANCEL,
+  NGHTTP2_ENHANCE_YOUR_CALM,
+  NGHTTP2_INADEQUATE_SECURITY,
+} = constants;
 
 const lies: readonly Lie[] = [
   {
@@ -83,6 +88,13 @@ const lies: readonly Lie[] = [
     }),
   ),
   {
+    name: "HTTP status 431, for a header that is too large to it",
+    answer: (to) => respond(to, [Buffer.from("<html>")], undefined, { ...html, ":status": 431 }),
+    code: Code.INVALID_ARGUMENT,
+    reason: "header_too_large",
+    http: 431,
+  },
+  {
     name: "HTTP status 503 without a body",
     answer: (to) => to.respond({ ":status": 503 }, { endStream: true }),
     code: Code.UNAVAILABLE,
@@ -106,6 +118,15 @@ const lies: readonly Lie[] = [
     code: Code.UNKNOWN,
     reason: "upstream_protocol",
     message: "from the future",
+    http: 500,
+  },
+  {
+    name: "an unknown status of two digits",
+    answer: (to) => respond(to, [], { "grpc-status": "17" }),
+    code: Code.UNKNOWN,
+    reason: "upstream_protocol",
+    message: "the upstream ended the call with an unknown status",
+    http: 500,
   },
   {
     name: "a status that is no number",
@@ -181,6 +202,27 @@ const lies: readonly Lie[] = [
     reason: "upstream_protocol",
   },
   {
+    name: "RST_STREAM with REFUSED_STREAM",
+    answer: (to) => to.close(NGHTTP2_REFUSED_STREAM),
+    code: Code.UNAVAILABLE,
+    reason: "connection_lost",
+  },
+  {
+    name: "RST_STREAM with INADEQUATE_SECURITY",
+    answer: (to) => to.close(NGHTTP2_INADEQUATE_SECURITY),
+    code: Code.PERMISSION_DENIED,
+    reason: "upstream_protocol",
+  },
+  {
+    name: "RST_STREAM with NO_ERROR, and no status",
+    answer: (to) => {
+      to.respond(grpc);
+      to.write(frame("hello"), () => to.close(NGHTTP2_NO_ERROR));
+    },
+    code: Code.INTERNAL,
+    reason: "upstream_protocol",
+  },
+  {
     name: "RST_STREAM with INTERNAL_ERROR",
     answer: (to) => to.close(NGHTTP2_INTERNAL_ERROR),
     code: Code.INTERNAL,
@@ -205,12 +247,16 @@ const lies: readonly Lie[] = [
 
 const maxMessageBytes = 1000;
 
-for (const { name, answer, code, reason, message, unaryOnly } of lies) {
+/** An upstream that lies is a bad gateway, unless it asks to be tried later. */
+const usualHttp = (code: Code): number | undefined => (code === Code.UNAVAILABLE ? undefined : 502);
+
+for (const { name, answer, code, reason, message, http = usualHttp(code), unaryOnly } of lies) {
   test(`${name} is a ${codeName(code)} with the gateway's reason`, async () => {
     await using server = await liar((to) => answer(to));
     const channel = channelTo([server.address], { maxMessageBytes });
     const error = await failure(callUnary(channel, unary("hi")));
     expect({ code: codeName(error.code), reason: error.reason }).toEqual({ code: codeName(code), reason });
+    expect(error.httpStatus).toBe(http);
     if (message !== undefined) expect(error.message).toBe(message);
     expect(error.message).not.toMatch(/RST_STREAM|127\.0\.0\.1|\d{4,}/);
     await channel.close(0);
@@ -222,6 +268,7 @@ for (const { name, answer, code, reason, message, unaryOnly } of lies) {
     const channel = channelTo([server.address], { maxMessageBytes });
     const error = await failure(callStream(channel, stream("Server", each("hi"))).then(collect));
     expect({ code: codeName(error.code), reason: error.reason }).toEqual({ code: codeName(code), reason });
+    expect(error.httpStatus).toBe(http);
     await channel.close(0);
   });
 }
