@@ -47,16 +47,21 @@ export function errorAnswer(error: RpcError, options: ErrorAnswerOptions): Answe
   if (error.head !== undefined) appendMetadata(fields, error.head);
   if (error.header !== undefined) appendMetadata(fields, error.header);
   appendMetadata(fields, error.metadata);
-  if (errors.statusHeaders) {
-    fields.push("grpc-status", String(error.code));
-    if (error.message !== "") fields.push("grpc-message", percentEncode(error.message));
-  }
+  fields.push(...statusFields(error, errors));
   if (error.body !== undefined) {
     fields[1] = error.body.contentType;
     return { status, fields, body: error.body.bytes };
   }
   const body = Buffer.from(problem ? problemJson(error, status, errors.any) : bodyJson(error, errors));
   return { status, fields, body };
+}
+
+/** What tells of an error beside the body, as gRPC does it, where that is configured: headers, or trailers of a stream. */
+export function statusFields(error: RpcError, { statusHeaders }: ErrorOptions): readonly string[] {
+  if (!statusHeaders) return [];
+  const fields = ["grpc-status", String(error.code)];
+  if (error.message !== "") fields.push("grpc-message", percentEncode(error.message));
+  return fields;
 }
 
 function bodyJson(error: RpcError, errors: ErrorOptions): string {

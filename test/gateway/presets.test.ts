@@ -51,6 +51,11 @@ beforeAll(async () => {
     Part: echo,
     Watch: serverStream((call) => {
       call.write(call.request);
+      // A stream with `b` fails half-way.
+      if (call.request.includes(Buffer.of(0x18, 1))) {
+        call.emit("error", Object.assign(new Error("näh"), { code: status.ABORTED, details: "näh" }));
+        return;
+      }
       call.write(call.request);
       call.end();
     }),
@@ -211,6 +216,31 @@ describe("what each preset answers", () => {
     expect(asked.text).toBe('{"s":"a"}\n{"s":"a"}\n');
   });
 
+  test("streams that fail half-way", async () => {
+    const shown = await Promise.all(
+      presets.map(async (preset) => {
+        const { rst, text, trailers } = await ask(preset, { path: "/watch?s=a&b=true" });
+        const told = text.replace(/,"kind":.*?"fields":""|,"n":"0"/g, "");
+        return [rst === 0, told, trailers["grpc-status"], trailers["grpc-message"]];
+      }),
+    );
+    const error = '{"code":10,"message":"näh","details":[]}';
+    const torn = [false, expect.stringMatching(/^(\[\{"s":"a","b":true\})?$/), undefined, undefined];
+    expect(shown).toEqual([
+      [true, `{"s":"a","b":true}\n{"error":${error}}\n`, undefined, undefined],
+      torn,
+      [true, `{"result":{"s":"a","b":true}}\n{"error":${error}}\n`, undefined, undefined],
+      torn,
+    ]);
+    // Beside what the body tells, for those who look there.
+    const headers = { accept: "application/x-ndjson" };
+    const lines = await ask("envoy", { path: "/watch?s=a&b=true", headers });
+    expect(lines.text).toBe(`{"s":"a","b":true}\n{"error":${error}}\n`);
+    expect(lines.trailers).toMatchObject({ "grpc-status": "10", "grpc-message": "n%C3%A4h" });
+    const google = await ask("google", { path: "/watch?s=a&b=true", headers });
+    expect(google.text).toContain('\n{"error":{"code":409,"message":"näh","status":"ABORTED"}}\n');
+  });
+
   test("errors", async () => {
     const shown = await Promise.all(
       presets.map(async (preset) => {
@@ -241,6 +271,11 @@ describe("what each preset answers", () => {
       presets.map(async (preset) => (await ask(preset, { method: "POST", path: "/clear", headers })).status),
     );
     expect(codes).toEqual([405, 405, 200, 405]);
+    // Of POST alone.
+    const get = await ask("grpc-gateway", { path: "/get?s=a", headers });
+    expect(told(get)).toBe('200 {"s":"a"}');
+    const put = { method: "PUT", path: "/put/a", body: "{}", headers };
+    expect(told(await ask("grpc-gateway", put))).toBe('200 {"s":"a"}');
   });
 });
 

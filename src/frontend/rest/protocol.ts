@@ -19,7 +19,7 @@ import {
   isCompressible,
   negotiateCoding,
 } from "../content-coding.ts";
-import { errorAnswer, errorJson } from "../error-answer.ts";
+import { errorAnswer, errorJson, statusFields } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { forwardedMetadata } from "../forwarded.ts";
 import type { Protocol } from "../protocol.ts";
@@ -268,5 +268,6 @@ function writeMany(
     },
     fields,
     statusJson: (error) => errorJson(error, match.errors),
+    statusFields: (error) => statusFields(error, match.errors),
   });
 }

@@ -20,6 +20,8 @@ export interface StreamWriteOptions {
   readonly fields: readonly string[];
   /** `google.rpc.Status` as JSON. */
   readonly statusJson: (error: RpcError) => string;
+  /** Trailers that tell of an error beside its metadata. */
+  readonly statusFields: (error: RpcError) => readonly string[];
   readonly streams: StreamOptions;
   /** How a body of a media type goes out; adds to the fields what that depends on. */
   readonly coding: (fields: string[], mediaType: string) => Coding | undefined;
@@ -93,7 +95,7 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
   const inBand = exchange.signal.aborted ? undefined : format.error(options.statusJson(error));
   if (inBand !== undefined) {
     batch.push(inBand);
-    batch.end(trailerFields(error.metadata));
+    batch.end(trailerFields(error.metadata, options.statusFields(error)));
     return;
   }
   batch.drop();
@@ -118,9 +120,9 @@ function heartbeat(
   }, everyMs).unref();
 }
 
-function trailerFields(metadata: Metadata): string[] | undefined {
-  if (metadata.size === 0) return undefined;
-  const fields: string[] = [];
+function trailerFields(metadata: Metadata, own: readonly string[] = []): string[] | undefined {
+  if (metadata.size === 0 && own.length === 0) return undefined;
+  const fields = [...own];
   appendMetadata(fields, metadata);
   return fields.length === 0 ? undefined : fields;
 }

@@ -1,5 +1,5 @@
 import http2 from "node:http2";
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import { Metadata, type ServerWritableStream } from "@grpc/grpc-js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import { type Ask, bothVersions, type LiveRequest } from "../../support/live-request.ts";
@@ -104,6 +104,18 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
     live.leave();
   });
 
+  test.each(["application/x-ndjson", "text/event-stream", "application/json", "application/x-protobuf"])(
+    "an error before the first message is no stream at all, for %s",
+    async (accept) => {
+      const live = ask({ path: "/v1/held/a", headers: { accept } });
+      (await upstream()).emit("error", failure);
+      const { status, headers } = await live.head;
+      expect([status, headers["content-type"]]).toEqual([400, "application/json"]);
+      expect(await live.done).toBe("ended");
+      expect(JSON.parse(live.text())).toEqual({ code: 9, message: "broken", details: [] });
+    },
+  );
+
   test("a stream is for nobody to keep back or to cache", async () => {
     const live = ask({ path: "/v1/many/a", headers: sse });
     const { headers } = await live.head;
@@ -169,6 +181,7 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
   test.each([
     ["application/json", '["x",""]'],
     ["application/x-ndjson", '"x"\n""\n'],
+    ["text/event-stream", 'data: "x"\n\ndata: ""\n\nevent: over\ndata: {}\n\n'],
   ])("one field of each message as %s", async (accept, whole) => {
     const live = ask({ path: "/v1/part/a", headers: { accept } });
     const stream = await upstream();
@@ -176,7 +189,7 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
     stream.write(Buffer.of(0x10, 1));
     stream.end();
     await live.done;
-    expect(live.text()).toBe(whole);
+    expect(live.text().replace(/^retry: \d+\n\n/, "")).toBe(whole);
   });
 
   test("HEAD of a stream that goes on for ever ends, there and here", async () => {
@@ -201,6 +214,7 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
       "content-type": "image/png",
       "x-content-type-options": "nosniff",
     });
+    expect((await live.head).headers).not.toHaveProperty("content-length");
     await live.done;
     expect(live.text()).toBe("abc");
   });
@@ -220,6 +234,38 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
       await until("the upstream is cancelled", () => cancelled);
     },
   );
+});
+
+describe("trailers of a stream", () => {
+  const trailer = new Metadata();
+  trailer.set("x-last", "1");
+  trailer.set("content-length", "1");
+
+  test.each(["application/x-ndjson", "text/event-stream", "application/json", "application/x-protobuf"])(
+    "after a good end of %s",
+    async (accept) => {
+      using client = at.connect();
+      const answer = client.request({ path: "/v1/held/a", headers: { accept } });
+      const stream = await upstream();
+      stream.write(text("x"));
+      stream.end(trailer);
+      expect(Object.entries((await answer).trailers)).toEqual([["x-last", "1"]]);
+    },
+  );
+
+  test.each(["application/x-ndjson", "text/event-stream"])("after an error in %s", async (accept) => {
+    using client = at.connect();
+    const stream = client.stream({ path: "/v1/held/a", headers: { accept } });
+    const trailers = new Promise((resolve) => stream.on("trailers", resolve));
+    let heard = "";
+    stream.on("data", (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+    (await upstream()).write(text("x"));
+    await until("the first has come", () => heard.includes("x"));
+    call?.emit("error", { ...failure, metadata: trailer });
+    expect(Object.entries((await trailers) as object)).toEqual([["x-last", "1"]]);
+  });
 });
 
 /** The sizes of the pieces of a chunked body (RFC 9112 7.1). */
