@@ -210,6 +210,27 @@ describe("an upstream that lies is told of without repeating it, and the next ca
     await until("the upstream's stream has ended", () => closed.length === 1);
   });
 
+  test("a message over the limit after the first one is told in band", async () => {
+    await using upstream = await liar((stream) =>
+      respond(stream, [frame(hi), frame(Buffer.alloc(5000))], ok),
+    );
+    await using at = await testGateway(
+      { "t.proto": proto },
+      {
+        upstreams: {
+          echo: { endpoints: [upstream.address], health: { enabled: false }, maxMessageBytes: "1KiB" },
+        },
+        routes: [{ match: "*", public: true }],
+      },
+    );
+    using client = at.connect();
+    const { status, text } = await client.request({ path: "/v1/count/x" });
+    expect(status).toBe(200);
+    const [first = "", last = ""] = text.trimEnd().split("\n");
+    expect(JSON.parse(first)).toEqual({ text: "hi" });
+    expect(JSON.parse(last)).toMatchObject({ error: { code: 8 } });
+  });
+
   test("a stream that is torn down after its first message says so in band", async () => {
     await using upstream = await liar((stream) => {
       stream.respond({ ":status": 200, "content-type": "application/grpc" });

@@ -14,6 +14,8 @@ import "google/api/annotations.proto";
 service T {
   rpc Get(Text) returns (Text) { option (google.api.http) = { get: "/v1/get/{text}" additional_bindings { post: "/v1/get" body: "*" } }; }
   rpc Many(Text) returns (stream Text) { option (google.api.http) = { get: "/v1/many/{text}" }; }
+  rpc Fail(Text) returns (Text) { option (google.api.http) = { get: "/v1/fail/{text}" }; }
+  rpc FailAtOnce(Text) returns (stream Text) { option (google.api.http) = { get: "/v1/fail-at-once/{text}" }; }
   rpc Slow(Text) returns (Text) { option (google.api.http) = { get: "/v1/slow/{text}" }; }
 }
 message Text { string text = 1; }
@@ -25,8 +27,9 @@ let server: RawServer;
 let at: TestGateway;
 let http2: Http2Client;
 let calls = 0;
-/** The metadata of the last call. */
+/** The metadata of the last call, and when it must have ended. */
 let seen = new Metadata();
+let deadline = 0;
 /** What the next call answers with before and after its message. */
 let header = new Metadata();
 let trailer = new Metadata();
@@ -34,6 +37,7 @@ let trailer = new Metadata();
 const get: handleUnaryCall<Buffer, Buffer> = (call, done) => {
   calls++;
   seen = call.metadata;
+  deadline = Number(call.getDeadline());
   call.sendMetadata(header);
   done(null, call.request, trailer);
 };
@@ -45,6 +49,10 @@ beforeAll(async () => {
       call.write(call.request);
       call.write(call.request);
       call.end();
+    }),
+    Fail: unary(() => Promise.reject(Object.assign(new Error("gone"), { code: 5, details: "gone" }))),
+    FailAtOnce: serverStream((call) => {
+      call.emit("error", Object.assign(new Error("gone"), { code: 5, details: "gone" }));
     }),
     Slow: unary(() => new Promise(() => {})),
   });
@@ -183,6 +191,21 @@ describe.each(bothWays)("over %s", (_version, ask) => {
     expect((await ask({ path: "/v1/many/abc" })).text).toBe('{"text":"abc"}\n{"text":"abc"}\n');
   });
 
+  test("HEAD of what fails has no body", async () => {
+    for (const [path, status] of [
+      ["/v2", 404],
+      ["/v1/get/a?nope=1", 400],
+      ["/v1/fail/a", 404],
+      ["/v1/fail-at-once/a", 404],
+    ] as const) {
+      const whole = await ask({ path });
+      const head = await ask({ method: "HEAD", path });
+      expect([path, head.status, head.text]).toEqual([path, status, ""]);
+      expect(head.headers["content-length"]).toBe(String(Buffer.byteLength(whole.text)));
+      expect(head.headers["content-type"]).toBe("application/json");
+    }
+  });
+
   test("OPTIONS tells what a path takes, without a call", async () => {
     const answer = await ask({ method: "OPTIONS", path: "/v1/get" });
     expect([answer.status, answer.text, answer.headers.allow]).toEqual([204, "", "POST, OPTIONS"]);
@@ -306,20 +329,29 @@ describe.each(bothWays)("over %s", (_version, ask) => {
     expect(seen.get("x-data-bin").map((each) => Buffer.from(each).toString("hex"))).toEqual(["02", "01"]);
   });
 
-  test.each<[string, string]>([
-    ["x-request-timeout", "2.5s"],
-    ["x-request-timeout", "2500ms"],
-    ["x-request-timeout", "3"],
-    ["x-request-timeout", "1m"],
-    ["x-request-timeout", "0.5h"],
-    ["connect-timeout-ms", "2500"],
-  ])("%s: %s reaches the upstream", async (name, value) => {
+  test.each<[string, string, number]>([
+    ["grpc-timeout", "2500m", 2500],
+    ["x-request-timeout", "2.5s", 2500],
+    ["x-request-timeout", "2500ms", 2500],
+    ["x-request-timeout", "3", 3000],
+    // No longer than the route's own.
+    ["x-request-timeout", "1m", 15_000],
+    ["x-request-timeout", "0.5h", 15_000],
+    ["connect-timeout-ms", "2500", 2500],
+    ["x-server-timeout", "2.5", 2500],
+    ["x-other", "1", 15_000],
+  ])("%s: %s reaches the upstream as its deadline, in %i ms", async (name, value, ms) => {
+    const before = Date.now();
     expect((await ask({ path: "/v1/get/a", headers: { [name]: value } })).status).toBe(200);
-    expect(seen.get(name)).toEqual([]);
+    const rounding = 10;
+    expect(deadline).toBeGreaterThanOrEqual(before + ms - rounding);
+    expect(deadline).toBeLessThanOrEqual(Date.now() + ms + rounding);
+    expect(seen.get(name)).toEqual(name === "x-other" ? [value] : []);
   });
 
   test.each<[string, string]>([
     ["x-request-timeout", "soon"],
+    ["x-server-timeout", "2.5s"],
     ["x-request-timeout", "-1s"],
     ["x-request-timeout", "1d"],
     ["x-request-timeout", "1 s"],
@@ -342,6 +374,7 @@ describe.each(bothWays)("over %s", (_version, ask) => {
     ["grpc-timeout", "30m"],
     ["connect-timeout-ms", "30"],
     ["x-request-timeout", "0.03s"],
+    ["x-server-timeout", "0.03"],
   ])("%s: %s ends a call that takes longer", async (name, value) => {
     const answer = await ask({ path: "/v1/slow/a", headers: { [name]: value } });
     expect(reasonOf(answer)).toEqual([504, "deadline_exceeded"]);
@@ -380,6 +413,17 @@ describe("http/1.1 byte for byte", () => {
     expect(text).toMatch(/^HTTP\/1\.1 400 /);
     expect(text).toContain("x-dragoman-reason: malformed_header");
     expect(text).not.toContain("ller");
+  });
+
+  test("names of headers in any case are metadata in lower case", async () => {
+    expect(await raw(`GET /v1/get/a HTTP/1.1\r\n${close}X-MiXed-CASE: VaLue\r\n\r\n`)).toMatch(/ 200 /);
+    expect(seen.get("x-mixed-case")).toEqual(["VaLue"]);
+  });
+
+  test("a name that gRPC cannot carry is refused", async () => {
+    const text = await raw(`GET /v1/get/a HTTP/1.1\r\n${close}x~odd: 1\r\n\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 400 [\s\S]*x-dragoman-reason: malformed_header/);
+    expect(calls).toBe(0);
   });
 
   test("an HTTP/1.0 client gets a stream without chunks", async () => {

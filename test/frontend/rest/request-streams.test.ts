@@ -226,6 +226,25 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask) => {
     live.leave();
   });
 
+  test.each([
+    ["over the limit", `{"text":"${"a".repeat(70_000)}"}\n`, 8],
+    ["that is none", '{"text":5}\n', 3],
+  ])(
+    "a request %s, once the head has gone, is told in band, and the call is cancelled",
+    async (_name, line, code) => {
+      const live = post("/v1/r/chat", "application/x-ndjson");
+      send(live, '{"text":"a"}\n');
+      await arrived(1);
+      chat?.write(Buffer.from(text("b")));
+      await until("the answer is there", () => live.text() === '{"text":"b"}\n');
+      send(live, line);
+      await until("the error is there", () => live.text().endsWith("}}\n"));
+      expect(JSON.parse(live.text().split("\n")[1] ?? "")).toMatchObject({ error: { code } });
+      await until("the upstream hears of it", () => cancelled);
+      live.leave();
+    },
+  );
+
   test("a client that goes cancels the call", async () => {
     const live = post("/v1/r/collect", "application/x-ndjson");
     send(live, '{"text":"a"}\n');

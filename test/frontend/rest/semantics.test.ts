@@ -1,4 +1,5 @@
 import http from "node:http";
+import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AnySchema, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { Metadata } from "@grpc/grpc-js";
@@ -13,10 +14,12 @@ const proto = `syntax = "proto3";
 package t.v1;
 import "google/api/annotations.proto";
 import "google/api/httpbody.proto";
+import "google/protobuf/empty.proto";
 service T {
   rpc Get(Text) returns (Text) { option (google.api.http) = { get: "/v1/get/{text}" additional_bindings { post: "/v1/get" body: "*" } }; }
   rpc Fail(Text) returns (Text) { option (google.api.http) = { get: "/v1/fail/{text}" }; }
   rpc Download(Text) returns (google.api.HttpBody) { option (google.api.http) = { get: "/v1/download" }; }
+  rpc Clear(Text) returns (google.protobuf.Empty) { option (google.api.http) = { delete: "/v1/get/{text}" }; }
   rpc Upload(google.api.HttpBody) returns (Text) { option (google.api.http) = { post: "/v1/upload" body: "*" }; }
 }
 message Text { string text = 1; }
@@ -45,6 +48,7 @@ beforeAll(async () => {
       throw Object.assign(new Error(failure.details), failure);
     }),
     Download: unary(() => Buffer.concat([text("image/svg+xml"), Buffer.from([0x12, 3]), Buffer.from("<s>")])),
+    Clear: unary(() => Buffer.alloc(0)),
     Upload: unary((request) => text(request.toString("hex"))),
   });
   at = await testGateway(
@@ -83,6 +87,12 @@ describe("methods", () => {
     expect(head.headers["content-type"]).toBe("application/json");
   });
 
+  test("an empty message is an empty object, and no 204", async () => {
+    const answer = await client.request({ method: "DELETE", path: "/v1/get/a" });
+    expect(answer).toMatchObject({ status: 200, text: "{}" });
+    expect(answer.headers["content-type"]).toBe("application/json");
+  });
+
   test("HEAD of what there is not has no body either", async () => {
     expect(await client.request({ method: "HEAD", path: "/v1/nothing" })).toMatchObject({
       status: 404,
@@ -93,13 +103,13 @@ describe("methods", () => {
   test("OPTIONS tells the methods of a path", async () => {
     const answer = await client.request({ method: "OPTIONS", path: "/v1/get/a" });
     expect(answer.status).toBe(204);
-    expect(answer.headers.allow).toBe("GET, HEAD, OPTIONS");
+    expect(answer.headers.allow).toBe("DELETE, GET, HEAD, OPTIONS");
   });
 
   test("other methods are 405 with those that there are", async () => {
-    const answer = await client.request({ method: "DELETE", path: "/v1/get/a" });
+    const answer = await client.request({ method: "PATCH", path: "/v1/get/a" });
     expect(refusal(answer)).toEqual([405, "method_not_allowed"]);
-    expect(answer.headers.allow).toBe("GET, HEAD");
+    expect(answer.headers.allow).toBe("DELETE, GET, HEAD");
     expect(JSON.parse(answer.text)).toMatchObject({ code: 12 });
   });
 
@@ -249,6 +259,14 @@ describe("metadata", () => {
     expect(headers["set-cookie"]).toEqual(["a=1", "b=2"]);
     expect(headers.etag).toBe('"x"');
     expect(headers["x-request-id"]).not.toBe("forged");
+    expect(headers).not.toHaveProperty("cache-control");
+    header = new Metadata();
+    header.set("cache-control", "max-age=5");
+    const cached = await get();
+    expect(cached.headers["cache-control"]).toBe("max-age=5");
+    // Nothing of caching is made up.
+    for (const name of ["etag", "last-modified", "expires", "age"])
+      expect(cached.headers).not.toHaveProperty(name);
   });
 
   test.each(["1", "1x", "123456789S", "-1S", "S", "1.5S"])("grpc-timeout: %s is refused", async (value) => {
@@ -320,7 +338,9 @@ describe("errors of an upstream", () => {
             typeUrl: "type.googleapis.com/google.rpc.BadRequest",
             value: toBinary(BadRequestSchema, violations),
           },
+          { typeUrl: "type.googleapis.com/t.v1.Text", value: text("own") },
           { typeUrl: "type.googleapis.com/nobody.Knows", value: Buffer.from([1, 2]) },
+          { typeUrl: "type.googleapis.com/t.v1.Text", value: Buffer.from([0x0a, 9]) },
         ),
       ),
     };
@@ -332,7 +352,9 @@ describe("errors of an upstream", () => {
         "@type": "type.googleapis.com/google.rpc.BadRequest",
         fieldViolations: [{ field: "a", description: "b" }],
       },
+      { "@type": "type.googleapis.com/t.v1.Text", text: "own" },
       { "@type": "type.googleapis.com/nobody.Knows", value: "AQI=" },
+      { "@type": "type.googleapis.com/t.v1.Text", value: "Cgk=" },
     ]);
   });
 
@@ -374,5 +396,23 @@ describe("bytes of any type", () => {
     });
     const wire = Buffer.concat([text("image/png"), Buffer.from([0x12, 2, 0, 255])]);
     expect(answer.text).toBe(`{"text":"${wire.toString("hex")}"}`);
+  });
+
+  test("up, in a content coding, of any size that is allowed", async () => {
+    const up = (body: Uint8Array, headers: Record<string, string> = {}) =>
+      client.request({ method: "POST", path: "/v1/upload", headers, body });
+    const packed = await up(gzipSync(Buffer.from("hi")), {
+      "content-encoding": "gzip",
+      "content-type": "text/plain",
+    });
+    const wire = Buffer.concat([text("text/plain"), Buffer.from([0x12, 2]), Buffer.from("hi")]);
+    expect(packed.text).toBe(`{"text":"${wire.toString("hex")}"}`);
+    expect(refusal(await up(Buffer.alloc(2000)))).toEqual([413, "body_too_large"]);
+    const bomb = await up(gzipSync(Buffer.alloc(100_000)), { "content-encoding": "gzip" });
+    expect(refusal(bomb)).toEqual([413, "body_too_large"]);
+    expect(refusal(await up(Buffer.from("x"), { "content-encoding": "zstd" }))).toEqual([
+      415,
+      "unsupported_encoding",
+    ]);
   });
 });
