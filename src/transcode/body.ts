@@ -1,17 +1,21 @@
 import { create, type DescField, toBinary } from "@bufbuild/protobuf";
 import { HttpBodySchema } from "#gen/google/api/httpbody_pb";
 import { Code, RpcError } from "#rpc";
-import { badRequest, fromCodecError } from "./errors.ts";
+import { fromCodecError, fromWireError } from "./errors.ts";
 import type { RulePlan } from "./rule-plan.ts";
 import { fieldParts, wrap } from "./wire.ts";
 
 const nothing = new Uint8Array(0);
 
-/** Only blanks count as no body, unless the body is bytes of any type. */
-export function isBlank({ inputIsHttpBody }: RulePlan, body: Uint8Array | undefined): boolean {
+/** Blanks alone are no JSON; in bytes of any type, and in the binary form, they are bytes like others. */
+export function isBlank(
+  { inputIsHttpBody }: RulePlan,
+  body: Uint8Array | undefined,
+  contentType: string | undefined,
+): boolean {
   if (body === undefined || body.length === 0) return true;
-  if (inputIsHttpBody) return false;
-  return body.every((byte) => byte === 32 || byte === 10 || byte === 13 || byte === 9);
+  if (!body.every((byte) => byte === 32 || byte === 10 || byte === 13 || byte === 9)) return false;
+  return !inputIsHttpBody && !isWire(contentType);
 }
 
 /** What a body sets, on the wire of the whole message. @throws RpcError INVALID_ARGUMENT */
@@ -52,11 +56,7 @@ function wireBody(body: Uint8Array, given: "*" | DescField): Uint8Array {
   try {
     fieldParts(body, 0);
   } catch (error) {
-    throw badRequest(
-      "malformed_body",
-      [{ field: given === "*" ? "" : given.name, description: "the body is no message in the binary form" }],
-      error,
-    );
+    throw fromWireError(error, given === "*" ? "" : given.name);
   }
   return given === "*" ? body : wrap(body, [given]);
 }

@@ -2,6 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { CodecError } from "#codec";
 import { BadRequestSchema } from "#gen/google/rpc/error_details_pb";
 import { Code, type Reason, RpcError } from "#rpc";
+import { WireError } from "./wire.ts";
 
 export interface Violation {
   /** Where: `items[3].price.units`, or the name of a parameter. */
@@ -27,6 +28,16 @@ export function badRequest(reason: Reason, violations: readonly Violation[], cau
     ],
     ...(cause === undefined ? {} : { cause }),
   });
+}
+
+/** A message in the binary form that is none is the client's fault, which is found where something in it is looked for. */
+export function fromWireError(error: unknown, field = ""): unknown {
+  if (!(error instanceof WireError)) return error;
+  return badRequest(
+    "malformed_body",
+    [{ field, description: "the body is no message in the binary form" }],
+    error,
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import type { DescField } from "@bufbuild/protobuf";
 import type { Codecs } from "#codec";
 import type { HttpRule } from "#route";
 import { isBlank, isWire, readBody } from "./body.ts";
-import { fromCodecError } from "./errors.ts";
+import { fromCodecError, fromWireError } from "./errors.ts";
 import { encodeMask, pathsOfBody } from "./field-mask.ts";
 import type { TranscodeOptions } from "./options.ts";
 import { bindPath, encodeCapture } from "./path-binding.ts";
@@ -37,6 +37,7 @@ export interface Transcoder {
   /**
    * The same where the client gives whole messages apart from path and query, as over WebSocket: any field may stand in
    * the message, whatever the rule's body is. @param wire undefined when path and query are all there is
+   * @throws RpcError INVALID_ARGUMENT
    */
   whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array;
   /** A whole message from JSON, which path and query have no part in. @throws RpcError INVALID_ARGUMENT */
@@ -53,9 +54,11 @@ export interface Transcoder {
 const nothing = new Uint8Array(0);
 const none: ReadonlySet<DescField> = new Set();
 
-/** The first may be empty. */
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first, second] = parts as readonly [Uint8Array, ...Uint8Array[]];
+/** Of one message: first what the body gives, which may be nothing. */
+type Parts = [Uint8Array, ...Uint8Array[]];
+
+function joined(parts: Parts): Uint8Array {
+  const [first, second] = parts;
   if (second === undefined) return first;
   return parts.length === 2 && first.length === 0 ? second : Buffer.concat(parts);
 }
@@ -88,7 +91,7 @@ class RuleTranscoder implements Transcoder {
   ): Uint8Array {
     const plan = this.#plan;
     const { mask, bindings } = plan;
-    const content = isBlank(plan, body) ? undefined : body;
+    const content = isBlank(plan, body, contentType) ? undefined : body;
     const base = content === undefined ? nothing : readBody(plan, content, contentType);
     if (query === "" && mask === undefined) {
       if (captures.length === 0) return base;
@@ -96,9 +99,8 @@ class RuleTranscoder implements Transcoder {
       if (only !== undefined && base.length === 0)
         return wrap(encodeCapture(plan, only.leaf, captures[0] ?? "", only.name), only.parents);
     }
-    const parts: Uint8Array[] = [base];
-    bindPath(plan, captures, base, parts);
-    const given = query === "" ? none : bindQuery(plan, query, base, parts, this.rule.body !== undefined);
+    const parts: Parts = [base];
+    const given = this.#bind(captures, query, parts, this.rule.body !== undefined);
     if (mask !== undefined && content !== undefined && !isWire(contentType) && !given.has(mask)) {
       fillMask(plan.rule, mask, content, base, parts);
     }
@@ -106,11 +108,8 @@ class RuleTranscoder implements Transcoder {
   }
 
   whole(captures: readonly string[], query: string, wire: Uint8Array | undefined): Uint8Array {
-    const plan = this.#plan;
-    const base = wire ?? nothing;
-    const parts: Uint8Array[] = [base];
-    bindPath(plan, captures, base, parts);
-    if (query !== "") bindQuery(plan, query, base, parts, false);
+    const parts: Parts = [wire ?? nothing];
+    this.#bind(captures, query, parts, false);
     return joined(parts);
   }
 
@@ -129,6 +128,18 @@ class RuleTranscoder implements Transcoder {
 
   response(wire: Uint8Array): TranscodedResponse {
     return showResponse(this.#plan, wire);
+  }
+
+  /** Adds what path and query give; returns the outermost fields of the query. @throws RpcError INVALID_ARGUMENT */
+  #bind(captures: readonly string[], query: string, parts: Parts, byRule: boolean): ReadonlySet<DescField> {
+    const plan = this.#plan;
+    const [base] = parts;
+    try {
+      bindPath(plan, captures, base, parts);
+      return query === "" ? none : bindQuery(plan, query, base, parts, byRule);
+    } catch (error) {
+      throw fromWireError(error);
+    }
   }
 }
 

@@ -35,39 +35,54 @@ function isDelimited(field: DescField): boolean {
   return field.fieldKind === "message" && field.delimitedEncoding;
 }
 
+/** Bytes that are no message. */
+export class WireError extends Error {
+  override readonly name = "WireError";
+}
+
+/**
+ * Goes through the fields of a message. The visitor reads each value, or passes it over.
+ * @throws WireError as soon as the bytes are found to be no message
+ */
+function visitFields(
+  wire: Uint8Array,
+  visit: (number: number, type: WireType, start: number, reader: BinaryReader) => void,
+): void {
+  const reader = new BinaryReader(wire);
+  try {
+    while (reader.pos < reader.len) {
+      const start = reader.pos;
+      const [number, type] = reader.tag();
+      visit(number, type, start, reader);
+    }
+  } catch (cause) {
+    throw new WireError("the bytes are no message", { cause });
+  }
+}
+
 /** The parts of a message on the wire that belong to one field, tags included; undefined when there is none. */
 export function fieldParts(wire: Uint8Array, number: number): Uint8Array | undefined {
   const parts: Uint8Array[] = [];
-  const reader = new BinaryReader(wire);
-  while (reader.pos < reader.len) {
-    const start = reader.pos;
-    const [found, type] = reader.tag();
+  visitFields(wire, (found, type, start, reader) => {
     reader.skip(type, found);
     if (found === number) parts.push(wire.subarray(start, reader.pos));
-  }
+  });
   return parts.length === 0 ? undefined : Buffer.concat(parts);
 }
 
 /** The messages that a singular message field holds, merged: several occurrences count as one. */
 export function nestedMessage(wire: Uint8Array, field: DescField): Uint8Array | undefined {
   const parts: Uint8Array[] = [];
-  const reader = new BinaryReader(wire);
-  let present = false;
-  while (reader.pos < reader.len) {
-    const [number, type] = reader.tag();
-    if (number !== field.number) {
-      reader.skip(type, number);
-      continue;
-    }
-    present = true;
-    if (type === WireType.StartGroup) {
+  visitFields(wire, (number, type, _start, reader) => {
+    if (number !== field.number) reader.skip(type, number);
+    else if (type === WireType.StartGroup) {
       const start = reader.pos;
       reader.skip(type, number);
       // The end tag has the same length as the start tag.
       parts.push(wire.subarray(start, reader.pos - tagLength(number)));
     } else parts.push(reader.bytes());
-  }
-  return present ? Buffer.concat(parts) : undefined;
+  });
+  return parts.length === 0 ? undefined : Buffer.concat(parts);
 }
 
 function tagLength(number: number): number {
@@ -79,13 +94,10 @@ export function withoutField(wire: Uint8Array, path: readonly DescField[]): Uint
   const [field, ...within] = path;
   if (field === undefined) return wire;
   const parts: Uint8Array[] = [];
-  const reader = new BinaryReader(wire);
-  while (reader.pos < reader.len) {
-    const start = reader.pos;
-    const [number, type] = reader.tag();
+  visitFields(wire, (number, type, start, reader) => {
     reader.skip(type, number);
     if (number !== field.number) parts.push(wire.subarray(start, reader.pos));
-  }
+  });
   const nested = within.length === 0 ? undefined : nestedMessage(wire, field);
   if (nested !== undefined) parts.push(wrap(withoutField(nested, within), [field]));
   return Buffer.concat(parts);

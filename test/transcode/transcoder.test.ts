@@ -41,6 +41,7 @@ service T {
   rpc Number(Req) returns (Req) { option (google.api.http) = { post: "/n/{n}" body: "*" }; }
   rpc Numbers(Req) returns (Req) { option (google.api.http) = { post: "/ns/{numbers}" body: "*" }; }
   rpc Child(Req) returns (Req) { option (google.api.http) = { post: "/ch" body: "child" }; }
+  rpc Deeper(Req) returns (Req) { option (google.api.http) = { post: "/dd/{child.child.s}" body: "child" }; }
   rpc Ancient(Old) returns (Old) { option (google.api.http) = { get: "/o" }; }
   rpc File(Req) returns (Upload) { option (google.api.http) = { get: "/file" response_body: "content" }; }
   rpc Raw(Upload) returns (google.api.HttpBody) { option (google.api.http) = { post: "/r/{name}" body: "content" }; }
@@ -353,6 +354,51 @@ describe("path, query and body are disjoint", () => {
   ];
   test.each(cases)("%s", (_name, method, captures, query, body, expected) => {
     expect(request(method, captures, query, body)).toEqual(expected);
+  });
+});
+
+test("bytes of a message in the binary form, or of any type, are no blanks", () => {
+  const fields = Buffer.of(0x20, 10);
+  const whole = transcoder("Scalar");
+  const other = compileTranscoder(
+    { ...whole.rule, bindings: [], body: "*", responseBody: undefined },
+    codecs,
+    strictTranscoding,
+  );
+  expect(printed(whole, other.request([], "", fields, "application/x-protobuf"))).toBe('{"u":"10"}');
+  expect(other.request([], "", fields, "application/json")).toHaveLength(0);
+  const raw = transcoder("Raw");
+  expect(JSON.parse(printed(raw, raw.request(["n"], "", Buffer.from(" \n"), "text/plain")))).toMatchObject({
+    content: { data: "IAo=" },
+  });
+});
+
+describe("a message in the binary form that is none is the client's fault, wherever that shows", () => {
+  const cut = Buffer.of(0x0a, 0xff);
+  const within = Buffer.of(0x6a, 2, ...cut);
+  const groups = Buffer.alloc(200_000, 0x0b);
+  const refusedRequest = (name: string, captures: readonly string[], query: string, body: Uint8Array) => () =>
+    transcoder(name).request(captures, query, body, "application/x-protobuf");
+  const refusedWhole = (name: string, captures: readonly string[], query: string, body: Uint8Array) => () =>
+    transcoder(name).whole(captures, query, body);
+
+  test.each<[string, () => Uint8Array]>([
+    ["the body", refusedRequest("Whole", ["a"], "", cut)],
+    ["the body of a field", refusedRequest("Child", [], "", cut)],
+    ["within what the path looks into", refusedRequest("Deeper", ["a"], "", within)],
+    ["groups without end", refusedRequest("Whole", ["a"], "", groups)],
+    ["beside the path", refusedWhole("Path", ["a"], "", cut)],
+    ["within, beside the path", refusedWhole("Deep", ["a/1", "7"], "", within)],
+    ["beside the query", refusedWhole("Query", [], "left=a", cut)],
+    ["groups without end, beside the path", refusedWhole("Path", ["a"], "", groups)],
+  ])("%s", (_name, call) => {
+    expect(call).toThrowError(
+      expect.objectContaining({
+        code: 3,
+        reason: "malformed_body",
+        message: expect.stringContaining("no message in the binary form"),
+      }),
+    );
   });
 });
 
