@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import { connect } from "node:tls";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import { driveWebSocket } from "../load/driver.ts";
@@ -16,8 +17,9 @@ import {
 
 const usage = `npm run bench:websocket -- [--seconds N] [--rounds N] [--most N] [--idle N]
 
-WebSockets over plain http/1.1: messages there and back a second, one at a time on each of 1, 100 and 10,000 WebSockets, and
-the memory of one that is idle; of the gateway, with a call to a gRPC upstream behind each, and of ws alone, in turn.
+WebSockets over http/1.1: messages there and back a second, one at a time on each of 1, 100 and 10,000 WebSockets in
+cleartext, and the memory of one that is idle, in cleartext and over TLS; of the gateway, with a call to a gRPC upstream behind
+each, and of ws alone, in turn. The memory of a connection of TLS alone stands beside it.
 
   --seconds N  of each measurement; 3 when absent
   --rounds N   measurements of each; 3 when absent
@@ -26,10 +28,24 @@ the memory of one that is idle; of the gateway, with a call to a gRPC upstream b
 
 const message = '{"name":"there and back","amount":"7"}';
 
-async function startBare(): Promise<Subject> {
-  const process = await startMeasured([path.join(import.meta.dirname, "bare.js")], /http\S+\n/, 0);
-  const base = process.stdout.trim();
-  return { label: "ws", base, metrics: `${base}/metrics`, process };
+interface Server extends Subject {
+  /** Of WebSockets over TLS. */
+  readonly secure: string;
+}
+
+async function startGateway(folder: string, upstream: string): Promise<Server> {
+  const subject = await startPlainGateway(folder, upstream);
+  return { ...subject, secure: /https:\S+/.exec(subject.process.stdout)?.[0] ?? "" };
+}
+
+async function startBare(label: string, folder: string): Promise<Server & { readonly tls: string }> {
+  const certificate = ["localhost.pem", "localhost.key"].map((name) =>
+    path.join(folder, ".dragoman/tls", name),
+  );
+  const program = [path.join(import.meta.dirname, "bare.js"), ...certificate];
+  const process = await startMeasured(program, /tls:\S+\n/, 0);
+  const [base = "", secure = "", raw = ""] = process.stdout.trim().split(" ");
+  return { label, base, secure, tls: raw, metrics: `${base}/metrics`, process };
 }
 
 const urlOf = ({ base }: Subject): string => `${base.replace("http", "ws")}/v1/chat`;
@@ -51,22 +67,35 @@ async function echo(subject: Subject, connections: number, seconds: number) {
 /** Opened before anything is measured, so that what the first ones make is not counted. */
 const warmUp = 1000;
 
-/** Bytes that a process grows by for each WebSocket that has said one thing and then nothing. */
-async function idleBytes(subject: Subject, count: number): Promise<number> {
-  const open = () => openSocket(urlOf(subject));
+interface Closable {
+  close(): void;
+}
+
+/** Bytes that a process grows by for each connection that has said one thing and then nothing. */
+async function idleBytes(subject: Subject, count: number, open: () => Promise<Closable>): Promise<number> {
   const first = await manyOf(warmUp, open);
   const before = await settledBytes(subject);
   const others = await manyOf(count, open);
   const after = await settledBytes(subject);
-  for (const socket of [...first, ...others]) socket.terminate();
+  for (const each of [...first, ...others]) each.close();
   return (after - before) / count;
 }
 
-function openSocket(url: string): Promise<WebSocket> {
+function openSocket(base: string): Promise<Closable> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url, { perMessageDeflate: false });
+    const url = `${base.replace("http", "ws")}/v1/chat`;
+    const socket = new WebSocket(url, { perMessageDeflate: false, rejectUnauthorized: false });
     socket.once("open", () => socket.send(message));
-    socket.once("message", () => resolve(socket));
+    socket.once("message", () => resolve({ close: () => socket.terminate() }));
+    socket.once("error", reject);
+  });
+}
+
+function openTls(address: string): Promise<Closable> {
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(address);
+    const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false });
+    socket.once("data", () => resolve({ close: () => socket.destroy() }));
     socket.once("error", reject);
   });
 }
@@ -90,18 +119,34 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-"));
   pinSelf(1);
   const upstream = await startMeasured([path.join(import.meta.dirname, "../load/upstream.js")], /\d+\n/, 1);
-  const variants: Subject[] = [];
+  const started: Subject[] = [];
+  const keep = async <T extends Subject>(starting: Promise<T>): Promise<T> => {
+    const subject = await starting;
+    started.push(subject);
+    return subject;
+  };
   try {
-    variants.push(await startPlainGateway(folder, upstream.stdout.trim()), await startBare());
+    const gateway = await keep(startGateway(folder, upstream.stdout.trim()));
+    const ws = await keep(startBare("ws", folder));
+    const variants = [gateway, ws];
     process.stdout.write(
       `${os.cpus().length} cores, ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}\n\n`,
     );
     // Before the heaps have grown by anything else.
-    process.stdout.write("| idle WebSockets | variant | KiB each |\n| --- | --- | --- |\n");
-    for (const variant of variants) {
-      const bytes = await idleBytes(variant, Number(values.idle));
-      process.stdout.write(`| ${values.idle} | ${variant.label} | ${(bytes / 1024).toFixed(1)} |\n`);
-    }
+    process.stdout.write("| idle | variant | KiB each |\n| --- | --- | --- |\n");
+    const idle = Number(values.idle);
+    const row = (label: string, bytes: number): boolean =>
+      process.stdout.write(`| ${idle} | ${label} | ${(bytes / 1024).toFixed(1)} |\n`);
+    for (const each of variants)
+      row(`${each.label}, in cleartext`, await idleBytes(each, idle, () => openSocket(each.base)));
+    const alone = await keep(startBare("TLS alone", folder));
+    row("TLS alone", await idleBytes(alone, idle, () => openTls(alone.tls)));
+    const others = [
+      await keep(startGateway(folder, upstream.stdout.trim())),
+      await keep(startBare("ws", folder)),
+    ];
+    for (const each of others)
+      row(`${each.label}, over TLS`, await idleBytes(each, idle, () => openSocket(each.secure)));
     process.stdout.write(
       "\n| echo on | variant | a second | CPU µs each | p99 ms |\n| --- | --- | --- | --- | --- |\n",
     );
@@ -122,7 +167,7 @@ async function main(): Promise<void> {
       }
     }
   } finally {
-    for (const variant of variants) await variant.process.stop();
+    for (const subject of started) await subject.process.stop();
     await upstream.stop();
     await rm(folder, { recursive: true, force: true });
   }
