@@ -19,7 +19,8 @@ const usage = `npm run bench:websocket -- [--seconds N] [--rounds N] [--most N] 
 
 WebSockets over http/1.1: messages there and back a second, one at a time on each of 1, 100 and 10,000 WebSockets in
 cleartext, and the memory of one that is idle, in cleartext and over TLS; of the gateway, with a call to a gRPC upstream behind
-each, and of ws alone, in turn. The memory of a connection of TLS alone stands beside it.
+each, and of ws alone, in turn. Beside them stand a relay, which has each message echoed by another process over TCP, and the
+memory of a connection of TLS alone.
 
   --seconds N  of each measurement; 3 when absent
   --rounds N   measurements of each; 3 when absent
@@ -46,6 +47,12 @@ async function startBare(label: string, folder: string): Promise<Server & { read
   const process = await startMeasured(program, /tls:\S+\n/, 0);
   const [base = "", secure = "", raw = ""] = process.stdout.trim().split(" ");
   return { label, base, secure, tls: raw, metrics: `${base}/metrics`, process };
+}
+
+async function startRelay(echo: string): Promise<Subject> {
+  const process = await startMeasured([path.join(import.meta.dirname, "relay.js"), echo], /http\S+\n/, 0);
+  const base = process.stdout.trim();
+  return { label: "ws before TCP", base, metrics: `${base}/metrics`, process };
 }
 
 const urlOf = ({ base }: Subject): string => `${base.replace("http", "ws")}/v1/chat`;
@@ -119,6 +126,7 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-"));
   pinSelf(1);
   const upstream = await startMeasured([path.join(import.meta.dirname, "../load/upstream.js")], /\d+\n/, 1);
+  const echoServer = await startMeasured([path.join(import.meta.dirname, "relay.js")], /\d+\n/, 1);
   const started: Subject[] = [];
   const keep = async <T extends Subject>(starting: Promise<T>): Promise<T> => {
     const subject = await starting;
@@ -128,6 +136,7 @@ async function main(): Promise<void> {
   try {
     const gateway = await keep(startGateway(folder, upstream.stdout.trim()));
     const ws = await keep(startBare("ws", folder));
+    const relay = await keep(startRelay(echoServer.stdout.trim()));
     const variants = [gateway, ws];
     process.stdout.write(
       `${os.cpus().length} cores, ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}\n\n`,
@@ -152,16 +161,17 @@ async function main(): Promise<void> {
     );
     for (const connections of [1, 100, 10_000].filter((each) => each <= Number(values.most))) {
       const figures = new Map<Subject, Awaited<ReturnType<typeof echo>>[]>();
-      for (const variant of variants) await echo(variant, connections, Math.min(1, seconds));
+      const all = connections > 1000 ? variants : [...variants, relay];
+      for (const variant of all) await echo(variant, connections, Math.min(1, seconds));
       for (let round = 0; round < rounds; round++) {
-        for (const variant of variants)
+        for (const variant of all)
           figures.set(variant, [...(figures.get(variant) ?? []), await echo(variant, connections, seconds)]);
       }
-      for (const [{ label }, all] of figures) {
+      for (const [{ label }, runs] of figures) {
         const cells = [
-          median(all.map((each) => each.perSecond)).toFixed(0),
-          median(all.map((each) => each.cpuMicros)).toFixed(1),
-          median(all.map((each) => each.p99)).toFixed(2),
+          median(runs.map((each) => each.perSecond)).toFixed(0),
+          median(runs.map((each) => each.cpuMicros)).toFixed(1),
+          median(runs.map((each) => each.p99)).toFixed(2),
         ];
         process.stdout.write(`| ${connections} | ${label} | ${cells.join(" | ")} |\n`);
       }
@@ -169,6 +179,7 @@ async function main(): Promise<void> {
   } finally {
     for (const subject of started) await subject.process.stop();
     await upstream.stop();
+    await echoServer.stop();
     await rm(folder, { recursive: true, force: true });
   }
 }
