@@ -10,7 +10,7 @@ import {
   type ZlibOptions,
 } from "node:zlib";
 import type { RequestHead } from "./exchange.ts";
-import { fieldValues } from "./fields.ts";
+import { listField } from "./fields.ts";
 
 /** How bodies go out, or messages. */
 export interface Coding {
@@ -77,8 +77,7 @@ export function codingsOf(names: readonly CodingName[]): readonly Coding[] {
 
 /** A client's `accept-encoding`, or undefined. */
 export function acceptEncoding({ fields }: RequestHead): string | undefined {
-  const values = fieldValues(fields, "accept-encoding");
-  return values.length > 1 ? values.join(",") : values[0];
+  return listField(fields, "accept-encoding");
 }
 
 /**

@@ -2,7 +2,7 @@ import type { Codec } from "#codec";
 import { type Context, codeName, type RpcError } from "#rpc";
 import type { Cors } from "./cors.ts";
 import type { RequestHead } from "./exchange.ts";
-import { field } from "./fields.ts";
+import { listField } from "./fields.ts";
 import { percentEncode } from "./framing/grpc-message.ts";
 import { httpStatus } from "./http-status.ts";
 import { appendMetadata } from "./response-fields.ts";
@@ -34,7 +34,8 @@ export function errorAnswer(error: RpcError, options: ErrorAnswerOptions): Answe
   const { head, context, errors, cors } = options;
   const status = httpStatus(error);
   const problem =
-    options.problem === true || field(head.fields, "accept")?.includes("application/problem+json") === true;
+    options.problem === true ||
+    listField(head.fields, "accept")?.includes("application/problem+json") === true;
   const fields = ["content-type", problem ? "application/problem+json" : "application/json"];
   fields.push("x-request-id", context.requestId);
   if (error.reason !== undefined) fields.push("x-dragoman-reason", error.reason);

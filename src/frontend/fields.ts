@@ -17,6 +17,15 @@ export function fieldValues(fields: Fields, name: string): string[] {
   return values;
 }
 
+/** A field whose value is a list, however many lines it came in (RFC 9110 5.3); undefined when it did not come. */
+export function listField(fields: Fields, name: string): string | undefined {
+  let list: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === name) list = list === undefined ? fields[i + 1] : `${list},${fields[i + 1]}`;
+  }
+  return list;
+}
+
 /** Fields that are one connection's, or mean something to the next hop alone (RFC 9110 7.6.1, RFC 9113 8.2.2). */
 export const hopByHop: ReadonlySet<string> = new Set([
   "connection",

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 import { type Code, codeName, type Reason } from "#rpc";
 import type { CompleteFields } from "./complete-fields.ts";
-import { type Fields, field } from "./fields.ts";
+import { type Fields, listField } from "./fields.ts";
 
 /** An answer that the engine itself gives, before there is an exchange to refuse. */
 export interface Refusal {
@@ -19,7 +19,7 @@ export interface RefusalAnswer {
 
 /** @param asked the fields of the request, as far as they are known */
 export function refusalAnswer({ status, code, message, reason }: Refusal, asked: Fields): RefusalAnswer {
-  const isProblem = field(asked, "accept")?.includes("application/problem+json") === true;
+  const isProblem = listField(asked, "accept")?.includes("application/problem+json") === true;
   const problem = { type: `urn:dragoman:error:${reason}`, title: codeName(code), status, detail: message };
   const body = JSON.stringify({ ...(isProblem ? problem : {}), code, message, details: [] });
   const contentType = isProblem ? "application/problem+json" : "application/json";

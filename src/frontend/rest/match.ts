@@ -1,7 +1,7 @@
 import { Code, RpcError } from "#rpc";
 import type { TranscodedResponse, Transcoder } from "#transcode";
 import type { RequestHead } from "../exchange.ts";
-import { field } from "../fields.ts";
+import { listField } from "../fields.ts";
 import { forwardedTarget } from "../forwarded-path.ts";
 import type { Match } from "../protocol.ts";
 import type { ErrorOptions, MethodRoute, PassThroughRoute, Routes } from "../routes.ts";
@@ -124,7 +124,7 @@ function acceptable(head: RequestHead, route: MethodRoute): string {
   const offers = streamsResponses(route) ? streamMediaTypes(route.answers.streamFormat) : unaryMediaTypes;
   const { memo } = head;
   if (memo?.accepted?.offers === offers) return memo.accepted.mediaType;
-  const mediaType = negotiate(withoutProblem(field(head.fields, "accept")), offers);
+  const mediaType = negotiate(withoutProblem(listField(head.fields, "accept")), offers);
   if (mediaType !== undefined) {
     if (memo !== undefined) memo.accepted = { offers, mediaType };
     return mediaType;

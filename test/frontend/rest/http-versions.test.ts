@@ -415,6 +415,28 @@ describe("http/1.1 byte for byte", () => {
     expect(text).not.toContain("ller");
   });
 
+  test("accept in several lines is one list", async () => {
+    const asks = (path: string, ...lines: readonly string[]) =>
+      raw(`GET ${path} HTTP/1.1\r\n${close}${lines.map((line) => `accept: ${line}\r\n`).join("")}\r\n`);
+    const head = (text: string) => [
+      /^HTTP\/1\.1 (\d+)/.exec(text)?.[1],
+      /content-type: (.*)\r/i.exec(text)?.[1],
+    ];
+    expect(head(await asks("/v1/get/a", "text/html", "application/x-protobuf"))).toEqual([
+      "200",
+      "application/x-protobuf",
+    ]);
+    expect(head(await asks("/v1/get/a", "application/json;q=0.1", "text/html"))).toEqual([
+      "200",
+      "application/json",
+    ]);
+    expect(head(await asks("/v1/get/a", "text/html", "image/png"))).toEqual(["406", "application/json"]);
+    for (const path of ["/v2", `/v1/get/${"a".repeat(2000)}`])
+      expect(head(await asks(path, "application/json", "application/problem+json"))[1]).toBe(
+        "application/problem+json",
+      );
+  });
+
   test("names of headers in any case are metadata in lower case", async () => {
     expect(await raw(`GET /v1/get/a HTTP/1.1\r\n${close}X-MiXed-CASE: VaLue\r\n\r\n`)).toMatch(/ 200 /);
     expect(seen.get("x-mixed-case")).toEqual(["VaLue"]);

@@ -170,6 +170,13 @@ describe("what is asked and what is sent", () => {
     expect([answer.status, answer.headers["content-type"]]).toEqual([status, type]);
   });
 
+  test("accept in several fields is one list", async () => {
+    const answer = await get({ accept: ["text/html", "application/x-protobuf"] });
+    expect([answer.status, answer.headers["content-type"]]).toEqual([200, "application/x-protobuf"]);
+    const problem = await get({ accept: ["application/json", "application/problem+json"] }, "/v1/nothing");
+    expect(problem.headers["content-type"]).toBe("application/problem+json");
+  });
+
   test("errors by RFC 9457 for those who ask for it", async () => {
     const answer = await get({ accept: "application/json, application/problem+json" }, "/v1/get/a?nope=1");
     expect(answer.headers["content-type"]).toBe("application/problem+json");
