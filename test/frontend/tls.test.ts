@@ -261,6 +261,16 @@ describe("certificates of one's own", () => {
     expect(metrics).toMatch(/^dragoman_certificate_reloads_total\{outcome="refused"\} [1-9]/m);
     await write("shop", "shop.test");
     await until("it is whole again", async () => (await print()) !== after);
+    // Whichever file comes last completes the pair.
+    const whole = await print();
+    const { cert, key } = await ca.issue("shop.test");
+    const refused = at.log.length;
+    await files.write("shop.pem", cert);
+    await until("the pair does not match", () =>
+      at.log.slice(refused).some((line) => line.includes("the old one stays")),
+    );
+    await files.write("shop.key", key);
+    await until("the key is seen", async () => (await print()) !== whole);
   }, 30_000);
 
   test("one that cannot be used is a clear error at the start", async () => {

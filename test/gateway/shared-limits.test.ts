@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startDragoman } from "../cli/support/dragoman.ts";
 import { type TestGateway, testGateway } from "../support/gateway.ts";
 import { connectHttp2, type HttpAnswer } from "../support/http2-client.ts";
-import { type RawServer, startRawServer, unary } from "../support/raw-server.ts";
+import { bidiStream, type RawServer, startRawServer, unary } from "../support/raw-server.ts";
 import { hasRedis, needsRedis, startRedis, type TestRedis } from "../support/redis.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { until } from "../support/until.ts";
@@ -10,7 +11,10 @@ import { until } from "../support/until.ts";
 const proto = `syntax = "proto3";
 package t.v1;
 import "google/api/annotations.proto";
-service Echo { rpc Say(Text) returns (Text) { option (google.api.http) = { get: "/v1/say/{text}" }; } }
+service Echo {
+  rpc Say(Text) returns (Text) { option (google.api.http) = { get: "/v1/say/{text}" }; }
+  rpc Chat(stream Text) returns (stream Text);
+}
 message Text { string text = 1; }
 `;
 
@@ -20,7 +24,13 @@ describe.skipIf(!hasRedis)(`gateways with one store${needsRedis}`, () => {
   let server: RawServer;
   let redis: TestRedis;
   beforeAll(async () => {
-    server = await startRawServer("t.v1.Echo", { Say: unary((request) => request) });
+    server = await startRawServer("t.v1.Echo", {
+      Say: unary((request) => request),
+      Chat: bidiStream((call) => {
+        call.on("data", (message: Buffer) => call.write(message));
+        call.on("end", () => call.end());
+      }),
+    });
     redis = await startRedis();
   });
   afterAll(async () => {
@@ -85,6 +95,39 @@ describe.skipIf(!hasRedis)(`gateways with one store${needsRedis}`, () => {
     const before = await metric(at, "dragoman_store_round_trips_total");
     await Promise.all(Array.from({ length: 90 }, () => client.request({ path: "/v1/say/x" })));
     expect((await metric(at, "dragoman_store_round_trips_total")) - before).toBeLessThan(45);
+  });
+
+  test.each([
+    ["over the limit", "8", "rate_limited"],
+    ["of which a store that has gone cannot say", "14", "limits_unavailable"],
+  ])("end a stream at a message %s", async (_name, code, reason) => {
+    await using own = await startRedis();
+    await using at = await testGateway(
+      { "t.proto": proto },
+      configOf(
+        { talk: { ...limit, burst: 3, messages: "requests", onStoreDown: "deny" } },
+        { url: own.url, timeout: "10s" },
+      ),
+    );
+    await connected(at);
+    using client = at.connect();
+    const stream = client.stream({
+      method: "POST",
+      path: "/t.v1.Echo/Chat",
+      headers: { "content-type": "application/grpc", te: "trailers" },
+      body: Buffer.alloc(15),
+      keepOpen: true,
+    });
+    let heard = 0;
+    stream.on("data", (piece: Buffer) => {
+      heard += piece.length;
+    });
+    const trailers = once(stream, "trailers");
+    await until("three are echoed", () => heard === 15);
+    if (code === "14") await own.cut();
+    stream.write(Buffer.alloc(5));
+    expect((await trailers)[0]).toMatchObject({ "grpc-status": code, "x-dragoman-reason": reason });
+    expect(heard).toBe(15);
   });
 
   test("refuse nobody for longer than configured when the store does not answer", async () => {

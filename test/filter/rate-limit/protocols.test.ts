@@ -205,6 +205,12 @@ describe("in the middle of a stream", () => {
   const perMessage = { key: "peer.ip", rate: "1/h", burst: 3, messages: "requests" };
   const body = '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n';
 
+  test("messages pass however many there are, unless they are to be counted", async () => {
+    await using at = await limited({ key: "peer.ip", rate: "1/h", burst: 1 });
+    const answer = await ask(at, { method: "POST", path: "/v1/chat", body });
+    expect(answer.text.trim().split("\n")).toHaveLength(4);
+  });
+
   test("REST tells it in band, or by its status where nothing was answered", async () => {
     await using chat = await limited(perMessage);
     const lines = (await ask(chat, { method: "POST", path: "/v1/chat", body })).text.trim().split("\n");

@@ -41,7 +41,14 @@ export interface LoginWorld extends AsyncDisposable {
  * Gives a browser a session as it would be if it had begun so long ago and had not been used since: made with the secrets
  * of the gateway, as another of its processes would.
  */
-export async function begunBefore(provider: FakeProvider, browser: Browser, ageMs: number): Promise<void> {
+export async function begunBefore(
+  provider: {
+    readonly issuer: string;
+    authorize(location: string): URLSearchParams | Promise<URLSearchParams>;
+  },
+  browser: Browser,
+  ageMs: number,
+): Promise<void> {
   const login = new Login(
     {
       name: "shop",
@@ -79,7 +86,8 @@ export async function begunBefore(provider: FakeProvider, browser: Browser, ageM
     );
   const begun = await login.endpoints.login(ask(""));
   keep(begun.fields);
-  keep((await login.endpoints.callback(ask(provider.authorize(begun.fields[1] ?? "").toString()))).fields);
+  const answer = await provider.authorize(begun.fields[1] ?? "");
+  keep((await login.endpoints.callback(ask(answer.toString()))).fields);
   await login.close();
 }
 
