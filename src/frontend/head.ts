@@ -35,16 +35,8 @@ export function checkHead(
   connection: Connection,
   limits: ListenerLimits,
 ): RequestHead | Refusal {
-  if (raw.target.length > limits.targetBytes) {
-    return {
-      status: 414,
-      code: Code.INVALID_ARGUMENT,
-      message: `the request target is longer than ${limits.targetBytes} bytes`,
-      reason: "uri_too_long",
-    };
-  }
-  const tooLarge = tooManyFields(raw.fields, limits);
-  if (tooLarge !== undefined) return tooLarge;
+  const refusal = badTarget(raw, limits) ?? tooManyFields(raw.fields, limits);
+  if (refusal !== undefined) return refusal;
   const hosts = fieldValues(raw.fields, "host");
   if (hosts.length > 1) return malformed("more than one host");
   const authority = (raw.authority ?? hosts[0])?.toLowerCase();
@@ -69,10 +61,6 @@ export function checkHead(
       reason: "early_data",
     };
   }
-  if (!raw.target.startsWith("/") && !(raw.target === "*" && raw.method === "OPTIONS")) {
-    return malformed("the request target must be a path");
-  }
-  // RFC 9110 7.1: servers that end a path there would serve another one than was looked at.
   if (limits.loopName !== undefined && isLoop(raw.fields, limits.loopName)) {
     return {
       status: 508,
@@ -81,7 +69,6 @@ export function checkHead(
       reason: "loop_detected",
     };
   }
-  if (raw.target.includes("#")) return malformed("a request target may not have a fragment");
   const fields = withoutUnderscores(raw.fields, limits);
   if (isRefusal(fields)) return fields;
   return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields };
@@ -97,6 +84,25 @@ function isLoop(fields: Fields, name: string): boolean {
     .flatMap((value) => value.split(","))
     .filter((pass) => pass.trim().split(/\s+/)[1] === name);
   return passes.length >= mostPasses;
+}
+
+/** Why a request cannot be for a target, whatever else it says; undefined for one that it can be for. */
+export function badTarget(
+  { method, target }: Pick<RawHead, "method" | "target">,
+  { targetBytes }: Pick<ListenerLimits, "targetBytes">,
+): Refusal | undefined {
+  if (target.length > targetBytes) {
+    return {
+      status: 414,
+      code: Code.INVALID_ARGUMENT,
+      message: `the request target is longer than ${targetBytes} bytes`,
+      reason: "uri_too_long",
+    };
+  }
+  if (!target.startsWith("/") && !(target === "*" && method === "OPTIONS"))
+    return malformed("the request target must be a path");
+  // RFC 9110 7.1: servers that end a path there would serve another one than was looked at.
+  return target.includes("#") ? malformed("a request target may not have a fragment") : undefined;
 }
 
 /** Why fields are too many, or too large; undefined for those that are not. */

@@ -217,6 +217,16 @@ describe("over HTTP/2", () => {
   });
 });
 
+test("a target is looked at, however often the rest of the head has come before", async () => {
+  using client = at.connect();
+  const ask = async (path: string) => (await client.request({ path, headers: { "x-a": "1" } })).status;
+  for (const path of ["/", "/", "/", "/other", "/"]) expect(await ask(path)).toBe(200);
+  expect(await ask(`/${"a".repeat(20_000)}`)).toBe(414);
+  expect(await ask("/a#b")).toBe(400);
+  expect(await ask("/a")).toBe(200);
+  expect(requestLines()).toHaveLength(6);
+});
+
 describe("a request that is malformed as HTTP/2 has it is a broken stream, and the connection lives on (RFC 9113 8.1.1)", () => {
   test.each([
     ["connection", "close"],

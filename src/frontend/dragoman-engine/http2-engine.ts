@@ -4,7 +4,7 @@ import type { Connection as Accepted, Engine, EngineOptions } from "../engine.ts
 import type { RequestHead } from "../exchange.ts";
 import { noTunnels, notWebSocket, upgradeOverStream } from "../extended-connect.ts";
 import type { Fields } from "../fields.ts";
-import { checkHead, isRefusal } from "../head.ts";
+import { badTarget, checkHead, isRefusal } from "../head.ts";
 import { type Refusal, refusalAnswer } from "../refusal.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { duplexOf } from "./stream-duplex.ts";
@@ -44,10 +44,11 @@ export function createDragomanEngine(options: EngineOptions): Engine {
     if (!section.repeated) return headOf(accepted, section, options);
     const known = heads.get(section.fields);
     const { path = "" } = section;
-    // The engine lets no other request pass whose path does not begin with a slash.
-    if (known !== undefined && path.length <= limits.targetBytes) {
+    if (known !== undefined) {
       if (known.target === path) return known;
       const { method, scheme, authority, fields, memo } = known;
+      const refusal = badTarget({ method, target: path }, limits);
+      if (refusal !== undefined) return refusal;
       return { method, scheme, authority, target: path, fields, memo };
     }
     const head = headOf(accepted, section, options);
