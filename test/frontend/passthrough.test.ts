@@ -314,6 +314,21 @@ describe("answers", () => {
     expect(text.endsWith("\r\n\r\n")).toBe(true);
   });
 
+  test("trailers end at the gateway, whoever would take them", async () => {
+    answer = (_request, response) => {
+      response.writeHead(200, { trailer: "x-sum" });
+      response.write("body");
+      response.addTrailers({ "x-sum": "1" });
+      response.end();
+    };
+    const got = await client.request({ path: "/a", headers: { te: "trailers" } });
+    expect(got).toMatchObject({ status: 200, text: "body", rst: 0, trailers: {} });
+    expect(got.headers).not.toHaveProperty("x-sum");
+    const text = await raw("GET /a HTTP/1.1\r\nte: trailers");
+    expect(text).toMatch(/\r\n\r\n4\r\nbody\r\n0\r\n\r\n$/);
+    expect(text).not.toContain("x-sum");
+  });
+
   test("205 has no body over HTTP/2", async () => {
     answer = (_request, response) => void response.writeHead(205).end();
     expect(await client.request({ path: "/a" })).toMatchObject({ status: 205, text: "", rst: 0 });
