@@ -7,12 +7,14 @@ import { downloads, uploads } from "./bodies.ts";
 import { idleStreamBytes } from "./idle.ts";
 import { driveStreams, layouts, type StreamLayout } from "./messages.ts";
 import { median, type Subject, startPlainGateway, usageOf } from "./subject.ts";
+import { startWaitingServer, vanishings, vanishingTimes } from "./vanishing.ts";
 
 const usage = `npm run bench:streams -- [--seconds N] [--rounds N] [--most N] [--mebibytes N] [--idle N]
 
 Streams through a gateway in cleartext, before a cheap gRPC upstream: messages a second of server streams over 1, 100 and 10,000
 connections, each as NDJSON, as server-sent events, as native gRPC and over a WebSocket; bytes a second of an upload and a
-download by HttpBody, and how much memory they take; and the memory of an HTTP/2 stream on which nothing is said.
+download by HttpBody, and how much memory they take; the time from a client's vanishing to the end of its call upstream; and the
+memory of an HTTP/2 stream on which nothing is said.
 
   --seconds N    of each measurement of messages; 3 when absent
   --rounds N     measurements of each; 3 when absent
@@ -87,6 +89,24 @@ async function bodies(gateway: Subject, mebibytes: number, rounds: number): Prom
   }
 }
 
+/** Fewer, of all kinds together, than the streams that a connection to an upstream may reset at once. */
+const vanishingClients = 20;
+
+async function vanishing(folder: string): Promise<void> {
+  const server = await startWaitingServer();
+  const gateway = await startPlainGateway(folder, String(server.port));
+  try {
+    process.stdout.write("\n| a client vanishes | ms, median | ms, most |\n| --- | --- | --- |\n");
+    for (const [name, begin] of vanishings) {
+      const times = await vanishingTimes(gateway.base, server, begin, vanishingClients);
+      process.stdout.write(`| ${name} | ${median(times).toFixed(1)} | ${times.at(-1)?.toFixed(1)} |\n`);
+    }
+  } finally {
+    await gateway.process.stop();
+    server.close();
+  }
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -119,6 +139,7 @@ async function main(): Promise<void> {
     );
     await messages(gateway, Number(values.seconds), rounds, Number(values.most));
     await bodies(gateway, Number(values.mebibytes), rounds);
+    await vanishing(folder);
   } finally {
     await gateway?.process.stop();
     await upstream.stop();
