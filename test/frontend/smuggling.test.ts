@@ -113,6 +113,11 @@ describe("what two servers could read in two ways is refused, and nothing after 
       400,
     ],
     [
+      "chunks of an upgrade",
+      "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+      400,
+    ],
+    [
       "HTTP/2 by an upgrade",
       get("connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA"),
       400,
