@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { AbuseGuard, type AbuseKind } from "../../src/http2/abuse.ts";
 import { until } from "../support/until.ts";
 import { floods } from "./support/floods.ts";
 import {
@@ -48,6 +49,27 @@ describe("floods", () => {
     }
     await alive(peer);
   });
+});
+
+test.each<[AbuseKind, number, number]>([
+  ["resets", 1000, 100],
+  ["pings", 500, 50],
+  ["settings", 50, 5],
+  ["priorities", 1000, 100],
+  ["empty_frames", 100, 10],
+  ["window_updates", 2000, 200],
+  ["idle_frames", 1000, 100],
+])("%s: an account holds %i, and fills up by %i a second", (kind, burst, perSecond) => {
+  const guard = new AbuseGuard();
+  const spend = (count: number, now: number): void => {
+    for (let n = 0; n < count; n++) guard.spend(kind, now);
+  };
+  spend(burst, 0);
+  spend(perSecond, 1000);
+  spend(perSecond / 5, 1200);
+  // It never holds more than at first.
+  spend(burst, 1_000_000);
+  expect(() => spend(1, 1_000_000)).toThrow(`too many ${kind.replaceAll("_", " ")}`);
 });
 
 describe("what does not come to its end", () => {

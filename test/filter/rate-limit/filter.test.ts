@@ -217,6 +217,18 @@ describe("who is counted together", () => {
   });
 });
 
+test.each([
+  ["a long value", ["request.header['x-tenant']"]],
+  ["several", ["peer.ip", "request.header['x-tenant']"]],
+])("keys are bounded in length, and none poses as another's digest: %s", (_name, key) => {
+  const { key: read } = policy("l", one, { key });
+  const keyOf = (tenant: string) => read(makeCall({ header: { "x-tenant": tenant } })) ?? "";
+  const digest = keyOf("a".repeat(5000));
+  expect(digest.length).toBeLessThanOrEqual(64);
+  expect(keyOf("a".repeat(5001))).not.toBe(digest);
+  expect(keyOf(digest)).not.toBe(digest);
+});
+
 describe("a call without what it is counted by", () => {
   const key = ["caller.claims.plan"];
   const calls = [

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import tls, { type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { MetadataValue } from "@grpc/grpc-js";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import { connectHttp2 } from "../../support/http2-client.ts";
 import { startRawServer, unary } from "../../support/raw-server.ts";
@@ -229,6 +229,23 @@ test("a gRPC upstream is told of the certificate too, and of nothing that a clie
   }
   expect(told).toEqual([[expect.stringMatching(/^Hash=[\da-f]{64};Subject="CN=ann\.test";[^,]*$/)], []]);
 });
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "nobody is known by a certificate that has ended since, or has not begun: %s",
+  async (maxVersion) => {
+    await using at = await gatewayWith({ mode: "optional", forward: true });
+    // OpenSSL looks at them in a handshake alone, which sessions that are taken up again do without.
+    for (const days of [2, -2]) {
+      vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + days * 86_400_000 });
+      try {
+        expect(await heard(at, { ...ann, maxVersion })).toBe("refused");
+      } finally {
+        vi.useRealTimers();
+      }
+    }
+    expect(await heard(at, { ...ann, maxVersion })).toContain("CN=ann.test");
+  },
+);
 
 test("nobody is asked where nothing is configured, and upstreams hear nothing where it is not said", async () => {
   await using silent = await gatewayWith({ mode: "optional" });
