@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { keptLimits } from "../../src/gateway/limits.ts";
 import { testGateway } from "../support/gateway.ts";
 import { type RawServer, startRawServer, unary } from "../support/raw-server.ts";
 
@@ -76,4 +77,25 @@ test("a limit whose key, cost or tier needs the caller is checked after that is 
     await using other = await limited({ key, onMissing: "skip" });
     expect([...other.gateway.snapshot.plan.limits.values()].map((each) => each.byCaller)).toEqual([byCaller]);
   }
+});
+
+test("keys are bounded in number, and forgotten by the slowest rate and the smallest burst of all tiers", async () => {
+  await using at = await limited({
+    key: "request.header['x-tenant']",
+    rate: "1/h",
+    burst: 4,
+    maxKeys: 50,
+    tiers: [
+      { when: "request.header['x-tenant'] == 'slow'", rate: "2/d", burst: 6 },
+      { when: "request.header['x-tenant'] == 'small'", rate: "9/h", burst: 1 },
+    ],
+  });
+  expect(keptLimits(at.gateway.snapshot.config.limits)).toMatchObject([
+    { name: "few", maxKeys: 50, bounds: { slowestMs: 12 * 3_600_000, leastBurst: 1 } },
+  ]);
+  using client = at.connect();
+  for (let n = 0; n < 60; n++)
+    await client.request({ path: "/v1/say/x", headers: { "x-tenant": `tenant-${n}` } });
+  const metrics = await (await fetch(`${at.admin}/metrics`)).text();
+  expect(metrics).toContain('dragoman_limit_keys{limit="few"} 50\n');
 });
