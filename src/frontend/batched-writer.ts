@@ -57,6 +57,11 @@ export class BatchedWriter {
     this.#writer.end(trailers);
   }
 
+  /** Writes at once what was pushed, for an answer of which nothing more is awaited. */
+  writeNow(): void {
+    this.#write();
+  }
+
   /** Forgets what has not been written, for an answer that is torn down. */
   drop(): void {
     clearImmediate(this.#turn);

@@ -22,6 +22,8 @@ export interface StreamFormat {
    * @param status `google.rpc.Status` as JSON
    */
   error(status: string): Uint8Array | undefined;
+  /** The last that is said in an answer that is torn down, where that cannot make it look whole. */
+  torn(status: string): Uint8Array | undefined;
 }
 
 const newline = Buffer.from("\n");
@@ -36,6 +38,7 @@ const plain = {
   start: () => undefined,
   end: () => undefined,
   error: () => undefined,
+  torn: () => undefined,
 } as const;
 
 /** Messages one to a line; a failure is a last line `{"error":Status}`. */
@@ -55,6 +58,7 @@ function ndjson(): StreamFormat {
 /** Server-sent events (HTML standard, 9.2). `event: end` keeps browsers from connecting again after a good end. */
 function sse({ retryMs, endEvent, eventId }: StreamOptions): StreamFormat {
   return {
+    ...plain,
     mediaType: "text/event-stream",
     fields: ["cache-control", "no-cache"],
     payload: "json",
@@ -81,7 +85,7 @@ function idOf(wire: Uint8Array, eventId: EventId | undefined): string | undefine
 const openList = Buffer.from("[");
 const comma = Buffer.from(",");
 
-/** One JSON array. It is closed only by a good end: what failed must not parse. */
+/** One JSON array. It is closed only by a good end: what failed must not parse, and has `{"error":Status}` for its last. */
 function jsonArray(): StreamFormat {
   let begun = false;
   return {
@@ -94,6 +98,7 @@ function jsonArray(): StreamFormat {
       begun = true;
     },
     end: () => Buffer.from(begun ? "]" : "[]"),
+    torn: (status) => Buffer.from(`${begun ? "," : "["}{"error":${status}}`),
   };
 }
 

@@ -92,13 +92,21 @@ export async function writeStream(options: StreamWriteOptions): Promise<void> {
     batch.end(trailerFields(reply.trailer));
     return;
   }
-  const inBand = exchange.signal.aborted ? undefined : format.error(options.statusJson(error));
+  const status = options.statusJson(error);
+  const inBand = exchange.signal.aborted ? undefined : format.error(status);
   if (inBand !== undefined) {
     batch.push(inBand);
     batch.end(trailerFields(error.metadata, options.statusFields(error)));
     return;
   }
-  batch.drop();
+  const last = exchange.signal.aborted ? undefined : format.torn(status);
+  if (last === undefined) batch.drop();
+  else {
+    batch.push(last);
+    batch.writeNow();
+    // What was written leaves in this turn.
+    await new Promise(setImmediate);
+  }
   exchange.reset(error.code === Code.CANCELLED ? "cancel" : "internal");
 }
 

@@ -159,7 +159,7 @@ describe.each(bothVersions(() => at))("over %s", (_version, ask: Ask) => {
       "ended",
       'data: {"text":"x"}\n\nevent: error\ndata: {"code":9,"message":"broken","details":[]}\n\n',
     ],
-    ["application/json", "torn", '[{"text":"x"}'],
+    ["application/json", "torn", '[{"text":"x"},{"error":{"code":9,"message":"broken","details":[]}}'],
     ["application/x-protobuf", "torn", "\u0003\n\u0001x"],
   ])("a late error in %s", async (accept, how, whole) => {
     const live = ask({ path: "/v1/held/a", headers: { accept } });
