@@ -14,6 +14,8 @@ interface StreamForm {
   /** For the document. */
   readonly end: string;
   readonly lateError: string;
+  /** What there is of an error in an answer that is torn down. */
+  readonly torn?: string;
 }
 
 const oneAnswer: Readonly<Record<Kind, boolean>> = { Unary: true, Server: false, Client: true, Bidi: false };
@@ -132,17 +134,23 @@ const array: StreamForm = {
   accept: "application/json",
   end: "the array is closed",
   lateError: "",
+  torn: 'the answer is torn down after a last element `{"error":Status}`, which a client may lose with it',
   async *read(body) {
     let text = "";
     let depth = 0;
+    let error: unknown;
     for await (const chunk of body) {
       for (const char of chunk.toString("latin1")) {
         if (depth > 1 || char === "{") text += char;
         if (char === "[" || char === "{") depth++;
         if (char === "]" || char === "}") depth--;
         if (depth !== 1 || text === "") continue;
-        yield fromJson(parsed(Buffer.from(text, "latin1")));
+        const json = parsed(Buffer.from(text, "latin1")) as { readonly error?: unknown };
         text = "";
+        if (error !== undefined) throw new TypeError("an element after the error");
+        if (json.error === undefined) yield fromJson(json);
+        else if (statusFromJson(json.error).code === 0) throw new TypeError("an error that is none");
+        else error = json.error;
       }
     }
     if (depth !== 0) throw new TypeError("the array of an answer that ended well is not closed");
@@ -193,7 +201,7 @@ function lacksOf(form: StreamForm | undefined): Protocol["lacks"] {
     ...(version === "1.1" ? noDuplex : {}),
     ...(form === undefined || oneAnswer[kind] || form.lateError !== ""
       ? {}
-      : { lateStatus: "nothing in the body can tell an error: the answer is torn down" }),
+      : { lateStatus: form.torn ?? "nothing in the body can tell an error: the answer is torn down" }),
   });
 }
 
