@@ -268,6 +268,7 @@ describe("readers that do not read", () => {
     await until("it is given up", () => peer.abuses.length > 0);
     // What has left stays within the socket's own bounds.
     await until("nothing is kept", () => peer.connection().streams.size === 0);
+    await until("the connection is given up as well", () => peer.abuses.includes("stalled_reader"));
   });
 });
 
