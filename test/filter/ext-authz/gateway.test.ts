@@ -2,6 +2,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { DecisionCache } from "#filter/ext-authz";
 import { type TestGateway, testGateway } from "../../support/gateway.ts";
 import type { Http2Client } from "../../support/http2-client.ts";
 import { bidiStream, type RawServer, startRawServer, unary } from "../../support/raw-server.ts";
@@ -24,6 +25,8 @@ let pdp: AuthzProcess;
 let server: RawServer;
 let keys: KeyServer;
 let token: string;
+/** Somebody else's. */
+let other: string;
 /** Metadata of the calls that reached the upstream. */
 let reached: Record<string, unknown>[] = [];
 
@@ -44,6 +47,7 @@ beforeAll(async () => {
   const key = await makeKey("k1");
   keys = await startKeyServer([key]);
   token = await key.sign({ sub: "ann", tenant: "t1", scope: "read" });
+  other = await key.sign({ sub: "bob", scope: "read" });
 });
 
 afterAll(async () => {
@@ -364,6 +368,45 @@ describe("decisions are remembered", () => {
     expect(pdp.asked).toHaveLength(4);
     await client.request({ method: "POST", path: "/v1/get", body: "{}", headers: headers("allow") });
     expect(pdp.asked).toHaveLength(5);
+  });
+
+  test("for one caller and not for another, and where nobody was asked for nobody", async () => {
+    await using at = await start({
+      grpc: pdp.address,
+      timeout: "1s",
+      onError: "allow",
+      cache: { ttl: "1m" },
+    });
+    using client = at.connect();
+    const status = async (wanted: string, path: string, more = {}) =>
+      (await client.request({ path, headers: headers(wanted, more) })).status;
+    expect(await status("allow", "/v1/a")).toBe(200);
+    expect(await status("deny", "/v1/a", { authorization: `Bearer ${other}` })).toBe(403);
+    expect(await status("fails", "/v1/b")).toBe(200);
+    expect(await status("deny", "/v1/b")).toBe(403);
+    expect(pdp.asked).toHaveLength(4);
+  });
+
+  test("not where the key has gaps", async () => {
+    const key = ["caller.claims.absent"];
+    await using at = await start({ grpc: pdp.address, timeout: "1s", cache: { ttl: "1m", key } });
+    using client = at.connect();
+    for (const wanted of ["allow", "deny"]) await client.request({ path: "/v1/a", headers: headers(wanted) });
+    expect([pdp.asked.length, reached.length]).toEqual([2, 1]);
+  });
+
+  test("for their time, and no more of them than bounded", () => {
+    let now = 0;
+    const cache = new DecisionCache(1000, 2, () => now);
+    const allow = { kind: "allow", changes: [], reply: [] } as const;
+    cache.set("a", allow);
+    now = 999;
+    expect(cache.get("a")).toBe(allow);
+    cache.set("b", allow);
+    cache.set("c", allow);
+    expect([cache.get("a"), cache.get("b"), cache.get("c")]).toEqual([undefined, allow, allow]);
+    now = 1999;
+    expect(cache.get("b")).toBeUndefined();
   });
 
   test("by what is configured", async () => {
