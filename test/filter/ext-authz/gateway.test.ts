@@ -368,6 +368,31 @@ describe("decisions are remembered", () => {
     expect(pdp.asked).toHaveLength(4);
     await client.request({ method: "POST", path: "/v1/get", body: "{}", headers: headers("allow") });
     expect(pdp.asked).toHaveLength(5);
+    // The same method at the same path: what may be read may not be written.
+    expect((await get("deny", "/v1/get")).status).toBe(403);
+    expect(pdp.asked).toHaveLength(6);
+  });
+
+  test("for the caller of one issuer, and not for his namesake of another", async () => {
+    const issuer = "https://other.test";
+    const key = await makeKey("k1");
+    await using others = await startKeyServer([key]);
+    const issuers = {
+      main: { issuer: "https://id.test", jwks: keys.url, audiences: ["shop"] },
+      other: { issuer, jwks: others.url, audiences: ["shop"] },
+    };
+    const external = { pdp: { grpc: pdp.address, timeout: "1s", cache: { ttl: "1m" } } };
+    await using at = await start(undefined, { auth: { issuers, external } });
+    using client = at.connect();
+    const namesake = `Bearer ${await key.sign({ iss: issuer, sub: "ann" })}`;
+    const status = async (wanted: string, more = {}) =>
+      (await client.request({ path: "/v1/a", headers: headers(wanted, more) })).status;
+    expect(await status("allow")).toBe(200);
+    expect(await status("deny", { authorization: namesake })).toBe(403);
+    expect(pdp.asked.map(({ attributes }) => attributes.source)).toEqual([
+      expect.objectContaining({ principal: "ann" }),
+      expect.objectContaining({ principal: "ann" }),
+    ]);
   });
 
   test("for one caller and not for another, and where nobody was asked for nobody", async () => {
