@@ -1,8 +1,11 @@
 import type { Socket } from "node:net";
 import tls, { type TLSSocket } from "node:tls";
 import type { Peer } from "#rpc";
+import { servernameOf } from "./tls/authority.ts";
 import { type ClientCertificates, clientIdentity, forwardedCertificate } from "./tls/client-identity.ts";
 import { type HandshakeFailure, handshakeFailure } from "./tls/handshake-failure.ts";
+
+type Covers = (servername: string | undefined, authority: string) => boolean;
 
 export interface SecureOptions {
   /** What every handshake begins with. ALPN is the listener's own. */
@@ -10,7 +13,7 @@ export interface SecureOptions {
   /** Told once how to put other options in the place of those of `tls`, for handshakes to come. */
   readonly onRenewal?: (apply: (tls: tls.TlsOptions) => void) => void;
   /** Whether requests for an authority may come over a connection whose client asked for this host, if for any. */
-  readonly covers?: (servername: string | undefined, authority: string) => boolean;
+  readonly covers?: Covers;
   /** Absent: clients are not asked for certificates. */
   readonly clientCertificates?: ClientCertificates | undefined;
   readonly onFailure?: (why: HandshakeFailure) => void;
@@ -71,7 +74,8 @@ export function createSecureServer(
       const servername = typeof socket.servername === "string" ? socket.servername.toLowerCase() : undefined;
       // A session of TLS 1.2 that is taken up again does not tell which host it began with.
       const isUnknown = servername === undefined && socket.isSessionReused();
-      const covers = isUnknown ? undefined : options.covers;
+      const covers =
+        isUnknown && options.covers !== undefined ? asFirstAsked(options.covers) : options.covers;
       serve({
         socket,
         below,
@@ -107,6 +111,16 @@ export function createSecureServer(
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
+}
+
+/** A connection of which nobody knows the host it is for is for the one of its first request. */
+function asFirstAsked(covers: Covers): Covers {
+  let first: { readonly servername: string | undefined } | undefined;
+  return (_servername, authority) => {
+    if (first !== undefined) return covers(first.servername, authority);
+    first = { servername: servernameOf(authority) };
+    return true;
+  };
 }
 
 /** Most connections ask for one host alone. */

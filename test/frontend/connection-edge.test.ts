@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import tls from "node:tls";
@@ -227,6 +228,37 @@ describe("requests for hosts that a connection is not for (RFC 9110 15.5.20)", (
       statuses.push((await client.request({ path: "/page", headers: { ":authority": authority } })).status);
     expect(statuses).toEqual([200, 200, 421, 200]);
   });
+
+  // Of such a session Node does not tell the host that it began with.
+  test.each([
+    ["localhost", "shop.test"],
+    ["shop.test", "localhost"],
+    ["127.0.0.1", "localhost"],
+  ])(
+    "a session of TLS 1.2 that is taken up again for %s is for it, and for no stranger",
+    async (first, then) => {
+      const options: tls.ConnectionOptions = {
+        host: "127.0.0.1",
+        port: direct.gateway.httpsPort,
+        ca: direct.ca,
+        servername: "localhost",
+        checkServerIdentity: () => undefined,
+        maxVersion: "TLSv1.2",
+        ALPNProtocols: ["h2"],
+      };
+      const before = tls.connect(options);
+      const [session] = (await once(before, "session")) as [Buffer];
+      before.destroy();
+      const socket = tls.connect({ ...options, session });
+      await once(socket, "secureConnect");
+      expect(socket.isSessionReused()).toBe(true);
+      using client = connectHttp2("https://localhost", { createConnection: () => socket });
+      const statuses: number[] = [];
+      for (const authority of [first, then, "other.test", first])
+        statuses.push((await client.request({ path: "/page", headers: { ":authority": authority } })).status);
+      expect(statuses).toEqual([200, then === "localhost" ? 200 : 421, 421, 200]);
+    },
+  );
 
   const ask = async (servername: string, authority: string, http2: boolean): Promise<number> => {
     const trust = { ca: direct.ca, servername, checkServerIdentity: () => undefined };

@@ -13,14 +13,25 @@ export function coversAuthority(
   servername: string | undefined,
   authority: string,
 ): boolean {
-  const host = authority
-    .replace(/:\d*$/, "")
-    .replace(/^\[|\]$/g, "")
-    .replace(/\.$/, "");
+  const host = hostOf(authority);
   if (host === servername) return true;
   if (net.isIP(host) !== 0) return servername === undefined || shown.checkIP(host) !== undefined;
   if (shown.checkHost(host) !== undefined) return true;
   // OpenSSL takes no wildcard for all names under a top level, such as *.localhost.
   const parent = host.slice(host.indexOf(".") + 1);
   return parent !== host && shown.subjectAltName?.split(", ").includes(`DNS:*.${parent}`) === true;
+}
+
+/** The host of an authority: without port, brackets of IPv6 and the dot of the root. */
+function hostOf(authority: string): string {
+  return authority
+    .replace(/:\d*$/, "")
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "");
+}
+
+/** What a client that asks for an authority names in its handshake: no address (RFC 6066 3). */
+export function servernameOf(authority: string): string | undefined {
+  const host = hostOf(authority);
+  return net.isIP(host) === 0 ? host : undefined;
 }
