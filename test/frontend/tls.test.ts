@@ -98,19 +98,20 @@ describe("a certificate made on the first run", () => {
     expect(text).toMatch(/^HTTP\/1\.1 404 /);
   });
 
-  test.each<["TLSv1.1" | "TLSv1.2" | "TLSv1.3", boolean]>([
-    ["TLSv1.3", true],
-    ["TLSv1.2", true],
-    ["TLSv1.1", false],
-  ])("%s", async (version, served) => {
+  test.each([
+    ["TLSv1.3", "TLSv1.3"],
+    ["TLSv1.2", "TLSv1.2"],
+    // Refused for what it is, and not for the ciphers that go with it.
+    ["TLSv1.1", /PROTOCOL_VERSION/],
+  ] as const)("%s", async (version, outcome) => {
     const result = await shake(at, {
       ca: at.ca,
       servername: "localhost",
       minVersion: version,
       maxVersion: version,
-      ...(served ? {} : { ciphers: "DEFAULT@SECLEVEL=0" }),
+      ...(version === "TLSv1.1" ? { ciphers: "DEFAULT@SECLEVEL=0" } : {}),
     });
-    expect(typeof result === "string" ? false : result.getProtocol() === version).toBe(served);
+    expect(typeof result === "string" ? result : result.getProtocol()).toMatch(outcome);
     if (typeof result !== "string") result.destroy();
   });
 

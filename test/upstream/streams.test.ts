@@ -247,6 +247,28 @@ test("an upstream that ends early frees the source of the requests", async () =>
   await channel.close(0);
 });
 
+test("an upstream that ends early frees the source of what the gateway itself asks", async () => {
+  await using server = await liar((to) => respond(to, [frame("enough")], { "grpc-status": "0" }));
+  const channel = channelTo([server.address]);
+  let freed = false;
+  async function* questions() {
+    try {
+      for (;;) {
+        yield Buffer.from("more");
+        await new Promise(setImmediate);
+      }
+    } finally {
+      freed = true;
+    }
+  }
+  const answers: string[] = [];
+  for await (const answer of channel.stream("/test.Echo/Bidi", questions()))
+    answers.push(Buffer.from(answer).toString());
+  expect(answers).toEqual(["enough"]);
+  await until("the source is freed", () => freed);
+  await channel.close(0);
+});
+
 test("no listener stays on the signal of a call", async () => {
   await using server = await echoServer();
   const channel = channelTo([server.address]);

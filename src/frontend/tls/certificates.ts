@@ -135,7 +135,7 @@ export function loadCertificates(
 export function onlyCertificate(pair: { readonly cert: Buffer; readonly key: Buffer }): Certificates {
   const shown = new X509Certificate(pair.cert);
   return {
-    tls: { cert: pair.cert, key: pair.key, minVersion: "TLSv1.2", sessionIdContext },
+    tls: { cert: pair.cert, key: pair.key, sessionIdContext },
     onRenewal() {},
     covers: (servername, authority) => coversAuthority(shown, servername, authority),
     expiries: () => [{ for: "localhost", notAfter: Date.parse(shown.validTo) }],

@@ -161,6 +161,29 @@ describe("every kind of method", () => {
     expect(await closed).toMatchObject({ code: 1000 });
   });
 
+  // The length of a frame is said in one octet, in two more, or in eight (RFC 6455 5.2); a large one is sent in two pieces.
+  test.each([114, 115, 16_373, 16_374, 65_524, 65_525, 200_000])(
+    "messages whose text has %i octets, in text and in binary frames",
+    async (size) => {
+      await using server = await echo();
+      await using at = await testGateway({ "t.proto": proto }, open(server));
+      const json = await talk(at, "/t.v1.Echo/Chat");
+      const message = JSON.stringify({ text: "a".repeat(size) });
+      json.socket.send(message);
+      json.socket.send("");
+      expect((await json.closed).code).toBe(1000);
+      expect(json.heard.map((each) => JSON.parse(each).text.length)).toEqual([size]);
+
+      const proto3 = await talk(at, "/t.v1.Echo/Chat", ["dragoman.proto"]);
+      const length = [(size & 127) | 128, ((size >> 7) & 127) | 128, size >> 14];
+      const wire = Buffer.concat([Buffer.from([0x0a, ...length]), Buffer.alloc(size, "a")]);
+      const heard = new Promise<Buffer>((resolve) => proto3.socket.on("message", resolve));
+      proto3.socket.send(wire);
+      expect((await heard).equals(wire)).toBe(true);
+      proto3.socket.terminate();
+    },
+  );
+
   test("by the method's own path", async () => {
     await using server = await echo();
     await using at = await testGateway({ "t.proto": proto }, open(server));
