@@ -6,13 +6,13 @@ import { pinSelf, startMeasured } from "../load/processes.ts";
 import { makeToken, startGateway } from "./gateways.ts";
 import { drive, type Figures, type Load, pace } from "./h2load.ts";
 import { idleBytes } from "./idle.ts";
-import { installed, type Subject, startBareTls, startNghttpx, startNginx } from "./proxies.ts";
+import { installed, type Subject, startBareTls, startNghttpx, startNginx, startRelay } from "./proxies.ts";
 
 const usage = `npm run bench:edge -- [--seconds N] [--rounds N] [--only TEXT]
 
-Drives the gateway with h2load over TLS and HTTP/2, beside the same gateway on node:http2 and grpc-js, beside nghttpx and beside nginx,
-one server at a time on a processor of its own; the driver and the upstream share the other. Needs h2load (Debian: nghttp2-client);
-measures nghttpx (nghttp2-proxy) and nginx where they are installed.
+Drives the gateway with h2load over TLS and HTTP/2, beside the same gateway on node:http2 and grpc-js, beside nghttpx and nginx, and
+beside a relay on Node's sockets that parses nothing. One server at a time on a processor of its own; the driver and the upstream
+share the other. Needs h2load (Debian: nghttp2-client); measures nghttpx (nghttp2-proxy) and nginx where they are installed.
 
   --seconds N   of each measurement; 3 when absent
   --rounds N    measurements of each; 3 when absent
@@ -138,6 +138,7 @@ async function main(): Promise<void> {
     );
     const tls = path.join(folder, "dragoman/.dragoman/tls");
     const certificate = { cert: path.join(tls, "localhost.pem"), key: path.join(tls, "localhost.key") };
+    const relay = await keep(startRelay(folder, certificate, upstream));
     const nghttpx = installed("nghttpx") ? [await keep(startNghttpx(folder, certificate, upstream))] : [];
     const nginx = installed("nginx") ? [await keep(startNginx(folder, certificate, upstream))] : [];
     const body = path.join(folder, "body.json");
@@ -154,7 +155,7 @@ async function main(): Promise<void> {
     const known: Load = { ...small, headers: [`authorization: Bearer ${token}`] };
     const knownGrpc: Load = { ...grpc, headers: [...(grpc.headers ?? []), ...(known.headers ?? [])] };
     const dense = (load: Load): Load => ({ ...load, ...many });
-    const forwards = (load: Load) => [...nghttpx, ...nginx].map((subject) => [subject, load] as const);
+    const forwards = (load: Load) => [relay, ...nghttpx, ...nginx].map((subject) => [subject, load] as const);
     const scenarios: readonly Scenario[] = [
       { name: "REST small, 64 x 1", runs: [[own, small], [node, small], ...forwards(grpc)] },
       {

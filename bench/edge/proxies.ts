@@ -121,6 +121,23 @@ export function startBareTls(folder: string, certificate: Certificate): Promise<
   });
 }
 
+/** A relay on Node's own sockets that parses nothing. */
+export function startRelay(folder: string, certificate: Certificate, upstream: number): Promise<Subject> {
+  return start({
+    label: "relay on Node",
+    folder,
+    processor: "0",
+    command: [
+      process.execPath,
+      path.join(import.meta.dirname, "relay.js"),
+      certificate.cert,
+      certificate.key,
+      String(upstream),
+    ],
+    url: (output) => /https:\/\/\S+/.exec(output)?.[0],
+  });
+}
+
 /** nghttpx, one worker, HTTP/2 on both sides. */
 export function startNghttpx(folder: string, certificate: Certificate, upstream: number): Promise<Subject> {
   const port = 20_000 + Math.floor(Math.random() * 20_000);
