@@ -1,4 +1,4 @@
-import { int32Text, uint32Text } from "./integer-text.ts";
+import { int32Text, sixDigits, uint32Text } from "./integer-text.ts";
 import { memory } from "./memory.ts";
 
 const scales = [1, 10, 100, 1000, 1e4, 1e5, 1e6];
@@ -38,32 +38,25 @@ export function floatText(value: number, at: number): number {
   return copyText(String(Number(value.toPrecision(9))), at);
 }
 
-/** Writes `scaled / 10^places`, which is not 0, without zeros at its end. */
+/** Writes `scaled / 10^places`, which is not 0, without zeros at its end; places are at most 6. */
 function decimalText(scaled: number, places: number, at: number): number {
   const { bytes } = memory;
-  let next = at;
-  let magnitude = scaled;
+  let next = at | 0;
+  let magnitude = scaled | 0;
   if (magnitude < 0) {
-    magnitude = -magnitude;
+    magnitude = -magnitude | 0;
     bytes[next++] = 0x2d;
   }
   const scale = scales[places]!;
   const whole = (magnitude / scale) | 0;
-  let rest = magnitude - whole * scale;
-  next = uint32Text(whole, next);
+  const rest = (magnitude - Math.imul(whole, scale)) | 0;
+  next = uint32Text(whole, next) | 0;
   if (rest === 0) return next;
   bytes[next] = 0x2e;
-  let end = next + places;
-  let trailing = true;
-  for (let place = end; place > next; place--) {
-    const quotient = (rest / 10) | 0;
-    const digit = rest - quotient * 10;
-    rest = quotient;
-    if (trailing && digit === 0) end--;
-    else trailing = false;
-    bytes[place] = 48 + digit;
-  }
-  return end + 1;
+  sixDigits(Math.imul(rest, scales[6 - places]!), next + 1);
+  next = (next + 1 + places) | 0;
+  while (bytes[next - 1] === 0x30) next = (next - 1) | 0;
+  return next;
 }
 
 function specialText(value: number, at: number): number {

@@ -4,7 +4,7 @@ import { int32Text, uint32Text } from "./integer-text.ts";
 import { fieldToJson, missingOnWire } from "./interpret-to-json.ts";
 import { giveUp } from "./map-to-json.ts";
 import { memory, overflow } from "./memory.ts";
-import { type FieldPlan, type Kind, kind, type MessagePlan, type ToJson } from "./plan.ts";
+import { type EnumPlan, type FieldPlan, type Kind, kind, type MessagePlan, type ToJson } from "./plan.ts";
 import {
   boolText,
   doubleAt,
@@ -94,8 +94,25 @@ ${tail.text()}
 function declareField({ index, value }: FieldPlan): string {
   const parts = [`const field${index} = fields[${index}];`];
   if (value.message !== undefined) parts.push(`const message${index} = field${index}.value.message;`);
-  if (value.enum !== undefined) parts.push(`const enum${index} = field${index}.value.enum;`);
+  if (value.enum !== undefined) {
+    parts.push(`const enum${index} = field${index}.value.enum;`, declareEnum(index, value.enum));
+  }
   return parts.join(" ");
+}
+
+/** An enum with more values is looked up. */
+const mostValues = 32;
+
+/** A function `text0` that writes a value of the enum of field 0. */
+function declareEnum(index: number, { texts }: EnumPlan): string {
+  const isShort = [...texts.values()].every((text) => text.length <= longestInline);
+  const known = isShort && texts.size <= mostValues ? [...texts] : [];
+  const cases = known.map(([value, text]) => `case ${value | 0}: ${writeBytes(text)} return at;`);
+  return `function text${index}(value, at) {
+const view = memory.view, bytes = memory.bytes;
+switch (value) { ${cases.join("\n")} }
+return enumText(enum${index}, value, at);
+}`;
 }
 
 function bitOf(field: FieldPlan): string {
@@ -255,7 +272,7 @@ function writeScalar({ index, value }: FieldPlan): string {
     case kind.sint32:
       return "at = int32Text((value >>> 1) ^ -(value & 1), at) | 0;";
     case kind.enum:
-      return `at = enumText(enum${index}, value, at) | 0;`;
+      return `at = text${index}(value, at) | 0;`;
     case kind.bool:
       return "at = boolText((value | high) !== 0, at) | 0;";
     case kind.int64:

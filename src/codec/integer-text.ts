@@ -1,11 +1,10 @@
 import { memory } from "./memory.ts";
 
-const tens = new Uint8Array(100);
-const ones = new Uint8Array(100);
-for (let pair = 0; pair < 100; pair++) {
-  tens[pair] = 48 + Math.floor(pair / 10);
-  ones[pair] = 48 + (pair % 10);
-}
+/** The two digits of each number below 100, as the little-endian form of 16 bits. */
+const pairs = Uint16Array.from(
+  { length: 100 },
+  (_, pair) => 48 + Math.floor(pair / 10) + ((48 + (pair % 10)) << 8),
+);
 
 /** Writes an integer of 32 bits. Returns where it ends. */
 export function int32Text(value: number, at: number): number {
@@ -16,14 +15,13 @@ export function int32Text(value: number, at: number): number {
 
 /** Writes an integer from 0 to 2^32 - 1. */
 export function uint32Text(value: number, at: number): number {
-  const { bytes } = memory;
+  const { bytes, view } = memory;
   if (value < 10) {
     bytes[at] = 48 + value;
     return at + 1;
   }
   if (value < 100) {
-    bytes[at] = tens[value]!;
-    bytes[at + 1] = ones[value]!;
+    view.setInt16(at, pairs[value]!, true);
     return at + 2;
   }
   // Said to be an integer of 32 bits, it is divided by a multiplication.
@@ -34,12 +32,11 @@ export function uint32Text(value: number, at: number): number {
     const quotient = (rest / 100) >>> 0;
     const pair = (rest - Math.imul(quotient, 100)) | 0;
     next = (next - 2) | 0;
-    bytes[next] = tens[pair]!;
-    bytes[next + 1] = ones[pair]!;
+    view.setInt16(next, pairs[pair]!, true);
     rest = quotient;
   }
-  if (rest > 9) bytes[next - 2] = tens[rest]!;
-  bytes[next - 1] = ones[rest]!;
+  if (rest > 9) view.setInt16(next - 2, pairs[rest]!, true);
+  else bytes[next - 1] = 48 + rest;
   return end;
 }
 
@@ -50,41 +47,51 @@ function digitsOf(value: number): number {
 
 /** Writes eight digits, zeros first. */
 function eightDigits(value: number, at: number): number {
-  const { bytes } = memory;
-  let rest = value;
-  for (let next = at + 8; next > at; ) {
+  const { view } = memory;
+  let rest = value >>> 0;
+  for (let next = (at + 6) | 0; next >= at; next = (next - 2) | 0) {
     const quotient = (rest / 100) >>> 0;
-    const pair = rest - quotient * 100;
-    bytes[--next] = ones[pair]!;
-    bytes[--next] = tens[pair]!;
+    const pair = (rest - Math.imul(quotient, 100)) | 0;
+    view.setInt16(next, pairs[pair]!, true);
     rest = quotient;
   }
-  return at + 8;
+  return (at + 8) | 0;
 }
 
-/** Writes a fraction of a second after its point: 3, 6 or 9 digits, as few as hold it. */
+/** Writes six digits, zeros first. */
+export function sixDigits(value: number, at: number): void {
+  const { view } = memory;
+  const upper = (value / 10000) | 0;
+  const lower = (value - Math.imul(upper, 10000)) | 0;
+  const middle = (lower / 100) | 0;
+  const last = (lower - Math.imul(middle, 100)) | 0;
+  view.setInt16(at, pairs[upper]!, true);
+  view.setInt16(at + 2, pairs[middle]!, true);
+  view.setInt16(at + 4, pairs[last]!, true);
+}
+
+/** Writes a fraction of a second, of so many nanoseconds, after its point: 3, 6 or 9 digits, as few as hold it. */
 export function fractionText(nanos: number, at: number): number {
-  const { bytes } = memory;
-  const groups = nanos % 1000000 === 0 ? 1 : nanos % 1000 === 0 ? 2 : 3;
-  let rest = nanos;
+  const { bytes, view } = memory;
+  let rest = nanos | 0;
   let divisor = 1000000;
-  let next = at;
-  for (let group = 0; group < groups; group++) {
-    const three = Math.floor(rest / divisor);
-    rest -= three * divisor;
-    divisor /= 1000;
-    const hundreds = Math.floor(three / 100);
-    bytes[next++] = 48 + hundreds;
-    bytes[next++] = tens[three - hundreds * 100]!;
-    bytes[next++] = ones[three - hundreds * 100]!;
-  }
+  let next = at | 0;
+  do {
+    const three = (rest / divisor) | 0;
+    rest = (rest - Math.imul(three, divisor)) | 0;
+    divisor = (divisor / 1000) | 0;
+    const hundreds = (three / 100) | 0;
+    const pair = (three - Math.imul(hundreds, 100)) | 0;
+    bytes[next] = 48 + hundreds;
+    view.setInt16(next + 1, pairs[pair]!, true);
+    next = (next + 3) | 0;
+  } while (rest !== 0);
   return next;
 }
 
 /** Writes two digits. */
 export function twoDigits(value: number, at: number): number {
-  memory.bytes[at] = tens[value]!;
-  memory.bytes[at + 1] = ones[value]!;
+  memory.view.setInt16(at, pairs[value]!, true);
   return at + 2;
 }
 
@@ -107,10 +114,10 @@ export function uint64Text(lo: number, hi: number, at: number): number {
   const carry = Math.floor(sum / 1e8);
   const middle = upper * 2814749 + lower * 42 + carry;
   let next: number;
-  if (middle < 1e8) next = uint32Text(middle, at);
+  if (middle < 1e8) next = uint32Text(middle | 0, at);
   else {
     const top = Math.floor(middle / 1e8);
-    next = eightDigits(middle - top * 1e8, uint32Text(top, at));
+    next = eightDigits((middle - top * 1e8) | 0, uint32Text(top | 0, at));
   }
-  return eightDigits(sum - carry * 1e8, next);
+  return eightDigits((sum - carry * 1e8) | 0, next);
 }

@@ -4,6 +4,7 @@ import { delimited, readLength, skipField, varint } from "./wire.ts";
 
 /** Where the keys of the entries looked at lie: starts and lengths by turns. */
 let keys = new Int32Array(256);
+let count = 0;
 /** Open addressing by hash; index of an entry plus 1. */
 let slots = new Int32Array(256);
 
@@ -15,7 +16,7 @@ let slots = new Int32Array(256);
  * @param key undefined for entries that were written here
  */
 export function repeatsKey(pos: number, end: number, tag: Uint8Array, key: ValuePlan | undefined): boolean {
-  let count = 0;
+  startKeys();
   for (let next = pos; next < end && startsWith(tag, next); ) {
     const length = readLength(next + tag.length, end);
     const from = memory.pos;
@@ -23,16 +24,31 @@ export function repeatsKey(pos: number, end: number, tag: Uint8Array, key: Value
     const first = memory.bytes[from]!;
     if (length === 0 || first >>> 3 !== 1) return true;
     if (key !== undefined && (first !== ((1 << 3) | key.wire) || !isShortest(from + 1, key))) return true;
-    if (count * 2 === keys.length) {
-      const larger = new Int32Array(keys.length * 2);
-      larger.set(keys);
-      keys = larger;
-    }
-    keys[count * 2] = from;
-    keys[count * 2 + 1] = skipField(first, from + 1, next) - from;
-    count++;
+    addKey(from, skipField(first, from + 1, next) - from);
   }
-  return count > 1 && (count <= 8 ? repeatsInFew(count) : repeatsInMany(count));
+  return haveRepeated();
+}
+
+/** Forgets the keys that were added. */
+export function startKeys(): void {
+  count = 0;
+}
+
+/** Adds a key by its bytes. None are added between that belong to another map. */
+export function addKey(from: number, length: number): void {
+  if (count * 2 === keys.length) {
+    const larger = new Int32Array(keys.length * 2);
+    larger.set(keys);
+    keys = larger;
+  }
+  keys[count * 2] = from;
+  keys[count * 2 + 1] = length;
+  count++;
+}
+
+/** Whether two of the keys added are the same. */
+export function haveRepeated(): boolean {
+  return count > 1 && (count <= 8 ? repeatsInFew() : repeatsInMany());
 }
 
 /** Whether the key at `pos` is written as no other bytes could say it. */
@@ -58,7 +74,7 @@ export function startsWith(tag: Uint8Array, pos: number): boolean {
   return true;
 }
 
-function repeatsInFew(count: number): boolean {
+function repeatsInFew(): boolean {
   for (let one = 1; one < count; one++) {
     for (let other = 0; other < one; other++) {
       if (areSame(one, other)) return true;
@@ -67,7 +83,7 @@ function repeatsInFew(count: number): boolean {
   return false;
 }
 
-function repeatsInMany(count: number): boolean {
+function repeatsInMany(): boolean {
   const size = 2 ** Math.ceil(Math.log2(count * 2));
   if (slots.length < size) slots = new Int32Array(size);
   else slots.fill(0, 0, size);

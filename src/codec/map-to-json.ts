@@ -1,4 +1,4 @@
-import { repeatsKey, startsWith } from "./map-keys.ts";
+import { addKey, haveRepeated, repeatsKey, startKeys, startsWith } from "./map-keys.ts";
 import { memory, overflow } from "./memory.ts";
 import { withPlaced } from "./placed.ts";
 import { type FieldPlan, kind, type ValuePlan } from "./plan.ts";
@@ -24,6 +24,10 @@ export function isGiveUp(error: unknown): boolean {
 export function mapToJson(field: FieldPlan, pos: number, end: number, start: number, depth: number): number {
   const { bytes } = memory;
   const { tagBytes } = field;
+  if (!memory.careful && field.key?.kind === kind.string && field.value.kind === kind.string) {
+    const after = textsToJson(field, pos, end, start);
+    if (after >= 0) return after;
+  }
   // A tag may be longer than it need be, which the careful pass puts right.
   const isPlain = startsWith(tagBytes, pos - tagBytes.length);
   if (
@@ -63,10 +67,6 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   const { bytes } = memory;
   const key = field.key as ValuePlan;
   const { value } = field;
-  if (key.kind === kind.string && value.kind === kind.string) {
-    const next = textsToJson(pos, end, start);
-    if (next >= 0) return next;
-  }
   let keyAt = -1;
   let valueAt = -1;
   let again: number[] | undefined;
@@ -109,15 +109,37 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   return value.enum !== undefined ? enumText(value.enum, value.enum.first, at) : zeroText(value.kind, at);
 }
 
-/** Writes an entry of two short texts that is laid out as writers do it; -1 for any other. */
-function textsToJson(pos: number, end: number, at: number): number {
+/** `mapToJson` for entries of two short texts that are laid out as writers do it; -1 where one is not. */
+function textsToJson({ tag, tagBytes }: FieldPlan, pos: number, end: number, start: number): number {
   const { bytes } = memory;
-  const valueAt = pos + 2 + bytes[pos + 1]!;
-  if (bytes[pos] !== 10 || bytes[pos + 1]! > 127 || valueAt + 2 > end || bytes[valueAt] !== 18) return -1;
-  if (bytes[valueAt + 1]! > 127 || valueAt + 2 + bytes[valueAt + 1]! !== end) return -1;
-  const next = stringText(pos + 2, valueAt, at);
-  bytes[next] = 0x3a;
-  return stringText(valueAt + 2, end, next + 1);
+  if (!startsWith(tagBytes, pos - tagBytes.length)) return -1;
+  startKeys();
+  let next = pos;
+  let at = start;
+  bytes[at++] = 0x7b;
+  for (;;) {
+    if (at > memory.limit) overflow();
+    const keyAt = next + 3;
+    const keyLength = bytes[next + 2]!;
+    const valueAt = keyAt + keyLength + 2;
+    const after = next + 1 + bytes[next]!;
+    if (bytes[next]! > 127 || bytes[next + 1] !== 10 || after > end) return -1;
+    const valueLength = bytes[valueAt - 1]!;
+    if (bytes[valueAt - 2] !== 18 || valueAt + valueLength !== after) return -1;
+    addKey(keyAt, keyLength);
+    at = stringText(keyAt, keyAt + keyLength, at);
+    bytes[at] = 0x3a;
+    at = stringText(valueAt, after, at + 1);
+    next = after;
+    if (next >= end || !startsWith(tagBytes, next)) break;
+    next += tagBytes.length;
+    bytes[at++] = 0x2c;
+  }
+  // The same tag in a longer form, or a key that stands twice: which entry wins is for the careful pass.
+  if ((next < end && readTag(next) === (tag | 0)) || haveRepeated()) giveUp();
+  memory.pos = next;
+  bytes[at] = 0x7d;
+  return at + 1;
 }
 
 function isWide({ kind: of }: ValuePlan): boolean {

@@ -1,3 +1,4 @@
+import { truncated } from "./fault.ts";
 import { memory } from "./memory.ts";
 import { readTag, readVarint64, skipField, writeVarint64 } from "./wire.ts";
 
@@ -11,17 +12,23 @@ const found: SecondsAndNanos = { seconds: 0, nanos: 0 };
 
 /** Reads a Timestamp or Duration. The result is good until the next call. */
 export function readSeconds(pos: number, end: number): Readonly<SecondsAndNanos> {
-  found.seconds = 0;
-  found.nanos = 0;
+  const { bytes } = memory;
+  let seconds = 0;
+  let nanos = 0;
   for (let next = pos; next < end; ) {
-    const tag = readTag(next);
-    const from = memory.pos;
+    let tag = bytes[next]!;
+    memory.pos = next + 1;
+    if (tag > 127) tag = readTag(next);
     if (tag === 8) {
-      const lo = readVarint64(from);
-      found.seconds = memory.hi * 4294967296 + (lo >>> 0);
-    } else if (tag === 16) found.nanos = readVarint64(from);
-    next = skipField(tag, from, end);
+      const lo = readVarint64(memory.pos);
+      seconds = memory.hi * 4294967296 + (lo >>> 0);
+    } else if (tag === 16) nanos = readVarint64(memory.pos);
+    else memory.pos = skipField(tag, memory.pos, end);
+    next = memory.pos;
+    if (next > end) truncated();
   }
+  found.seconds = seconds;
+  found.nanos = nanos;
   return found;
 }
 

@@ -12,35 +12,36 @@ export function timestampToJson(pos: number, end: number, at: number): number {
   if (seconds < earliest || seconds > latest) malformed("a Timestamp is not within the years 1 to 9999");
   if (nanos < 0 || nanos > 999999999) malformed("a Timestamp has invalid nanos");
   const { bytes } = memory;
-  const days = Math.floor(seconds / 86400);
-  const time = seconds - days * 86400;
-  // Days since 0000-03-01, in cycles of 400 years that begin with March, so that leap days come last.
-  const shifted = days + 719468;
-  const cycle = Math.floor(shifted / 146097);
-  const day = shifted - cycle * 146097;
-  const year = Math.floor(
-    (day - Math.floor(day / 1460) + Math.floor(day / 36524) - Math.floor(day / 146096)) / 365,
-  );
-  const dayOfYear = day - (365 * year + Math.floor(year / 4) - Math.floor(year / 100));
-  const month = Math.floor((5 * dayOfYear + 2) / 153);
-  const fullYear = cycle * 400 + year + (month > 9 ? 1 : 0);
-  const century = Math.floor(fullYear / 100);
-  let next = at;
-  bytes[next++] = 0x22;
-  next = twoDigits(century, next);
-  next = twoDigits(fullYear - century * 100, next);
-  bytes[next++] = 0x2d;
-  next = twoDigits(month < 10 ? month + 3 : month - 9, next);
-  bytes[next++] = 0x2d;
-  next = twoDigits(dayOfYear - Math.floor((153 * month + 2) / 5) + 1, next);
-  bytes[next++] = 0x54;
-  const hours = Math.floor(time / 3600);
-  const minutes = Math.floor((time - hours * 3600) / 60);
-  next = twoDigits(hours, next);
-  bytes[next++] = 0x3a;
-  next = twoDigits(minutes, next);
-  bytes[next++] = 0x3a;
-  next = twoDigits(time - hours * 3600 - minutes * 60, next);
+  const days = Math.floor(seconds / 86400) | 0;
+  const time = (seconds - days * 86400) | 0;
+  // Days since 0000-03-01, in cycles of 400 years that begin with March, so that leap days come last. None is below 0 from
+  // here on, so that to cut off is to round down; said to be integers of 32 bits, they are divided by multiplications.
+  const shifted = (days + 719468) | 0;
+  const cycle = (shifted / 146097) | 0;
+  const day = (shifted - Math.imul(cycle, 146097)) | 0;
+  const ordinary = (day - ((day / 1460) | 0) + ((day / 36524) | 0) - ((day / 146096) | 0)) | 0;
+  const year = (ordinary / 365) | 0;
+  const dayOfYear = (day - (Math.imul(365, year) + (year >> 2) - ((year / 100) | 0))) | 0;
+  const month = ((Math.imul(5, dayOfYear) + 2) / 153) | 0;
+  const dayOfMonth = (dayOfYear - (((Math.imul(153, month) + 2) / 5) | 0) + 1) | 0;
+  const fullYear = (Math.imul(cycle, 400) + year + (month > 9 ? 1 : 0)) | 0;
+  const century = (fullYear / 100) | 0;
+  const hours = (time / 3600) | 0;
+  const minutes = ((time - Math.imul(hours, 3600)) / 60) | 0;
+  bytes[at] = 0x22;
+  twoDigits(century, at + 1);
+  twoDigits((fullYear - Math.imul(century, 100)) | 0, at + 3);
+  bytes[at + 5] = 0x2d;
+  twoDigits(month < 10 ? month + 3 : month - 9, at + 6);
+  bytes[at + 8] = 0x2d;
+  twoDigits(dayOfMonth, at + 9);
+  bytes[at + 11] = 0x54;
+  twoDigits(hours, at + 12);
+  bytes[at + 14] = 0x3a;
+  twoDigits(minutes, at + 15);
+  bytes[at + 17] = 0x3a;
+  twoDigits((time - Math.imul(hours, 3600) - Math.imul(minutes, 60)) | 0, at + 18);
+  let next = at + 20;
   if (nanos !== 0) {
     bytes[next++] = 0x2e;
     next = fractionText(nanos, next);

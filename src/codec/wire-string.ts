@@ -4,6 +4,10 @@ import { memory, overflow } from "./memory.ts";
 const hexDigits = Buffer.from("0123456789abcdef");
 const shortEscapes: Readonly<Record<number, number>> = { 8: 0x62, 9: 0x74, 10: 0x6e, 12: 0x66, 13: 0x72 };
 
+/** Which bytes of two words, the first and the second, are among the first 0 to 7 of the eight. */
+const firstMasks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1);
+const secondMasks = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff);
+
 /** UTF-8 -> JSON string. Returns where it ends. */
 export function stringText(pos: number, end: number, at: number): number {
   const { bytes, view } = memory;
@@ -11,40 +15,37 @@ export function stringText(pos: number, end: number, at: number): number {
   let to = (at + 1) | 0;
   const last = (end - 8) | 0;
   bytes[at] = 0x22;
-  while (from < end) {
-    // Eight bytes at once, then four, perhaps of what follows too; a bit of `stop` is set for the first that cannot go as
-    // it is: of the characters below 0x80 only controls and the quote are below 0x21 once bit 1 is flipped.
+  for (;;) {
+    // Eight bytes at once; a bit is set for each that cannot go as it is: of the characters below 0x80 only controls and the
+    // quote are below 0x21 once bit 1 is flipped.
     while (from <= last) {
       const first = view.getInt32(from, true);
       const second = view.getInt32((from + 4) | 0, true);
-      if (
-        ((first |
-          ((first ^ 0x02020202) - 0x21212121) |
-          ((first ^ 0x5c5c5c5c) - 0x01010101) |
-          second |
-          ((second ^ 0x02020202) - 0x21212121) |
-          ((second ^ 0x5c5c5c5c) - 0x01010101)) &
-          0x80808080) !==
-        0
-      ) {
-        break;
-      }
+      if (((oddBits(first) | oddBits(second)) & 0x80808080) !== 0) break;
       // Eight bytes that are ASCII are no NaN, which might not stay as it is.
       view.setFloat64(to, view.getFloat64(from, true), true);
       from = (from + 8) | 0;
       to = (to + 8) | 0;
     }
+    if (from > last) {
+      // The rest, and some of what follows, which does not count, and may make a NaN.
+      const left = (end - from) | 0;
+      const first = view.getInt32(from, true);
+      const second = view.getInt32((from + 4) | 0, true);
+      const odd = (oddBits(first) & firstMasks[left]!) | (oddBits(second) & secondMasks[left]!);
+      if ((odd & 0x80808080) === 0) {
+        view.setInt32(to, first, true);
+        view.setInt32((to + 4) | 0, second, true);
+        to = (to + left) | 0;
+        break;
+      }
+    }
     const word = view.getInt32(from, true);
     view.setInt32(to, word, true);
-    const stop =
-      (word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & 0x80808080;
+    const stop = oddBits(word) & 0x80808080;
     const plain = stop === 0 ? 4 : (31 - Math.clz32(stop & -stop)) >> 3;
     from = (from + plain) | 0;
     to = (to + plain) | 0;
-    if (from >= end) {
-      to = (to - from + end) | 0;
-      break;
-    }
     if (plain < 4) {
       if (bytes[from]! < 128) to = escapeChar(bytes[from++]!, to);
       else {
@@ -56,6 +57,11 @@ export function stringText(pos: number, end: number, at: number): number {
   }
   bytes[to] = 0x22;
   return (to + 1) | 0;
+}
+
+/** Has the highest bit of each byte set that no JSON string has as it is, and perhaps of those that follow one. */
+function oddBits(word: number): number {
+  return word | ((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101);
 }
 
 function escapeChar(char: number, at: number): number {

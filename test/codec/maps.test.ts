@@ -20,6 +20,24 @@ describe.each(ways)("maps, %s", (_name, options) => {
     ]) {
       expect(printed(codec, message)).toBe('{"mapInt32Int32":{"1":6}}');
     }
+    const texts = (tag: readonly number[], to: string) =>
+      join(Buffer.from(tag), bytes(0, join(text(1, "a"), text(2, to))).subarray(1));
+    for (const message of [
+      join(texts([0xaa, 4], "b"), texts([0xaa, 0x84, 0], "c")),
+      join(texts([0xaa, 0x84, 0], "b"), texts([0xaa, 4], "c")),
+    ]) {
+      expect(printed(codec, message)).toBe('{"mapStringString":{"a":"c"}}');
+    }
+  });
+
+  test("does not take an entry's length of two bytes for the beginning of a short entry", () => {
+    // The lower byte is 130, the higher one the tag of a key; what would be the value's tag and length is in the key.
+    const key = "0123456789".replace("9", "\x12") + String.fromCharCode(130 - 14) + "z".repeat(100);
+    const entry = (length: number) => join(text(1, key), text(2, "v".repeat(length)));
+    const message = bytes(69, entry(1282 - entry(1000).length + 1000));
+    expect(message.subarray(2, 4)).toEqual(Uint8Array.of(130, 10));
+    const { mapStringString } = JSON.parse(printed(codec, message));
+    expect(Object.keys(mapStringString)).toEqual([key]);
   });
 
   test("prints a key once, in whatever forms it comes", () => {
@@ -49,6 +67,7 @@ describe.each(ways)("maps, %s", (_name, options) => {
         join(entry(69, 10, 1, 97, 18, 1, 98), entry(69, 10, 0x81, 0, 97, 18, 1, 99)),
         '{"mapStringString":{"a":"c"}}',
       ],
+      [entry(69, 10, 1, 97, 18, 1, 98, 18, 1, 99), '{"mapStringString":{"a":"c"}}'],
     ];
     for (const [message, expected] of cases) expect(printed(codec, message)).toBe(expected);
   });

@@ -22,7 +22,7 @@ describe.each(ways)("numbers, %s", (_name, options) => {
     expect(printed(codec, message)).toBe(`{"optionalFloat":${json}}`);
   });
 
-  test("prints doubles and floats so that they read back the same", () => {
+  test("prints doubles and floats as the shortest text that reads back the same", () => {
     let state = 1;
     const random = () => {
       state = (Math.imul(state, 1664525) + 1013904223) | 0;
@@ -33,8 +33,8 @@ describe.each(ways)("numbers, %s", (_name, options) => {
       const value =
         (random() < 0.5 ? Math.round(random() * digits) / digits : random()) *
         10 ** Math.floor(random() * 40 - 20);
-      const readBack = JSON.parse(printed(codec, double(12, value)));
-      expect(readBack.optionalDouble ?? 0).toBe(value);
+      const shortest = value === 0 ? "{}" : `{"optionalDouble":${value}}`;
+      expect(printed(codec, double(12, value))).toBe(shortest);
       const printedFloat = printed(codec, float(11, value));
       const digitsOf = /:(.*)\}$/.exec(printedFloat)?.[1] ?? "0";
       expect(Math.fround(Number(digitsOf))).toBe(Math.fround(value));

@@ -8,6 +8,35 @@ import { bytes, join, text, varint, wire } from "./wire.ts";
 describe.each(ways)("wire -> JSON, %s", (_name, options) => {
   const codec = codecOf(proto3, options);
 
+  test("prints every character at every place of texts of all lengths", () => {
+    const characters = [
+      '"',
+      "\\",
+      "/",
+      "\n",
+      "\x00",
+      "\x1f",
+      " ",
+      "!",
+      "#",
+      "[",
+      "]",
+      "~",
+      "\x7f",
+      "\x80",
+      "\u20ac",
+      "\u{1f600}",
+    ];
+    for (let length = 1; length < 20; length++) {
+      for (let place = 0; place < length; place++) {
+        for (const character of characters) {
+          const whole = `${"a".repeat(place)}${character}${"z".repeat(length - place - 1)}`;
+          expect(printed(codec, text(14, whole))).toBe(`{"optionalString":${JSON.stringify(whole)}}`);
+        }
+      }
+    }
+  });
+
   test.each<readonly [string, Uint8Array, string]>([
     ["nothing", Buffer.of(), "{}"],
     ["a zero that was written", varint(1, 0), "{}"],
