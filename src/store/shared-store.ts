@@ -2,7 +2,10 @@ import { Redis, type RedisOptions } from "ioredis";
 import type { Counter, Logger, Meter } from "#telemetry";
 import { StoreError, type StoreFailure } from "./error.ts";
 import type { SharedStoreOptions } from "./options.ts";
+import { quickenTexts } from "./quick-texts.ts";
 import type { Script } from "./script.ts";
+
+quickenTexts();
 
 /** How long a store that was too slow is left alone, in milliseconds, before one caller tries it again. */
 const restMs = 1000;
