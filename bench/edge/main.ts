@@ -76,14 +76,13 @@ async function compareIdle(subjects: readonly (() => Promise<Subject>)[]): Promi
   }
 }
 
-async function halfLoad(subject: Subject, folder: string, seconds: number): Promise<void> {
-  const load = { ...small, ...many };
+async function halfLoad(subject: Subject, load: Load, folder: string, seconds: number): Promise<void> {
   const { perSecond } = await drive(subject, load, 50_000);
   const times = await pace(subject, load, perSecond / 2, seconds, folder);
   const at = (quantile: number): number => times[Math.floor(times.length * quantile)] ?? Number.NaN;
   const [p50, p99] = [at(0.5), at(0.99)];
   process.stdout.write(
-    `\nAt half of its most (${(perSecond / 2).toFixed(0)}/s): p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${(p99 / p50).toFixed(1)} times.\n`,
+    `\nAt half of its most, ${subject.label} (${(perSecond / 2).toFixed(0)}/s): p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${(p99 / p50).toFixed(1)} times.\n`,
   );
 }
 
@@ -194,7 +193,11 @@ async function main(): Promise<void> {
     row(["---", "---", "---", "---", "---"]);
     for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
       await compare(scenario, seconds, rounds);
-    if (values.only === "") await halfLoad(own, folder, seconds);
+    if (values.only === "") {
+      await halfLoad(own, dense(small), folder, seconds);
+      // How far apart they are with a proxy that has no collector, on this machine and by this driver.
+      for (const proxy of nghttpx) await halfLoad(proxy, dense(grpc), folder, seconds);
+    }
     if ("idle".includes(values.only)) {
       const gateway = (label: string, engine: "dragoman" | "node") => () =>
         startGateway({ ...bare, label, engine });

@@ -82,10 +82,7 @@ function once(session: ClientHttp2Session, { headers, body }: HttpScenario): Pro
   });
 }
 
-/**
- * Messages there and back on each WebSocket, so many at a time as the shape has streams: one is sent when another has come
- * back.
- */
+/** One message there and back at a time on each WebSocket. */
 export async function driveWebSocket(
   url: string,
   ca: Buffer | undefined,
@@ -113,23 +110,17 @@ export async function driveWebSocket(
     sockets.map(
       (socket) =>
         new Promise<void>((resolve) => {
-          // They come back in the order in which they were sent.
-          const started: number[] = [];
-          let oldest = 0;
-          let inFlight = 0;
-          const send = (): void => {
-            started[(oldest + inFlight++) % shape.streams] = performance.now();
-            socket.send(message);
-          };
+          let started = performance.now();
           socket.on("message", () => {
-            const now = performance.now();
-            latencies.push(now - (started[oldest] ?? now));
-            oldest = (oldest + 1) % shape.streams;
-            inFlight--;
-            if (now < end) send();
-            else if (inFlight === 0) resolve();
+            latencies.push(performance.now() - started);
+            if (performance.now() >= end) {
+              resolve();
+              return;
+            }
+            started = performance.now();
+            socket.send(message);
           });
-          while (inFlight < shape.streams) send();
+          socket.send(message);
         }),
     ),
   );

@@ -13,18 +13,30 @@ export interface RequestHead {
   /** Path and query as sent: origin-form, or `*`. */
   readonly target: string;
   readonly fields: Fields;
-  /** Shared by the requests of a connection that have the very same fields; absent where nobody knows of any. */
-  readonly memo?: HeadMemo;
+  /** Shared by the requests of a connection that have the very same fields; undefined where nobody knows of any. */
+  readonly memo?: HeadMemo | undefined;
 }
 
 /** What was found out about the fields of a head, for the next request that has them: `undefined` until somebody has. */
 export interface HeadMemo {
-  /** Names and values of its metadata, and room for more; to be copied, not changed. */
+  /** Names and values of its metadata; to be copied, not changed. */
   metadata: readonly string[] | undefined;
+  /** The same with what the upstream is told of the caller, as that was known. */
+  told: ToldMetadata | undefined;
   /** Milliseconds that the caller gives the call; -1 where it does not say. */
   timeoutMs: number | undefined;
   /** What was offered, and what of that is acceptable. */
   accepted: { readonly offers: readonly string[]; readonly mediaType: string } | undefined;
+}
+
+/** The metadata of a call, which for the next one is the same but for the id of its request. */
+export interface ToldMetadata {
+  readonly peer: Peer;
+  readonly secure: boolean | undefined;
+  readonly forwardedHost: string | undefined;
+  readonly metadata: readonly string[];
+  /** Where the id stands. */
+  readonly requestIdAt: number;
 }
 
 /** Why an exchange is torn down instead of answered; each HTTP version says it in its own way. */

@@ -71,7 +71,14 @@ export function checkHead(
   }
   const fields = withoutUnderscores(raw.fields, limits);
   if (isRefusal(fields)) return fields;
-  return { method: raw.method, scheme: connection.scheme, authority, target: raw.target, fields };
+  return {
+    method: raw.method,
+    scheme: connection.scheme,
+    authority,
+    target: raw.target,
+    fields,
+    memo: undefined,
+  };
 }
 
 /** Gateways of one name may stand behind each other, but not so many. */

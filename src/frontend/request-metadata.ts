@@ -1,6 +1,7 @@
-import { Code, Metadata, parseGrpcTimeout, RpcError } from "#rpc";
+import { Code, type Context, Metadata, parseGrpcTimeout, RpcError } from "#rpc";
 import type { RequestHead } from "./exchange.ts";
 import { connectionOptions, type Fields, field, hopByHop } from "./fields.ts";
+import { forwardedMetadata } from "./forwarded.ts";
 
 /**
  * Fields that end at the gateway: those of one connection, those that describe the HTTP message and
@@ -73,14 +74,34 @@ const asciiValue = /^[\x20-\x7e]*$/;
 /** What of a request's fields belongs to the call. @throws RpcError INVALID_ARGUMENT for what gRPC cannot carry */
 export function requestMetadata({ fields, memo }: Pick<RequestHead, "fields" | "memo">): Metadata {
   if (memo === undefined) return new Metadata(metadataPairs(fields));
-  memo.metadata ??= [...metadataPairs(fields), ...spare];
-  const pairs = memo.metadata.slice();
-  pairs.length -= spare.length;
-  return new Metadata(pairs);
+  memo.metadata ??= metadataPairs(fields);
+  return new Metadata(memo.metadata.slice());
 }
 
-/** Room for what the gateway adds, so that the copy does not have to grow. */
-const spare: readonly string[] = new Array(16).fill("");
+/** The same with what the upstream is told of who called and how. */
+export function callMetadata(arrival: { readonly head: RequestHead }, context: Context): Metadata {
+  const { memo } = arrival.head;
+  const known = memo?.told;
+  // Of whom is told depends on whom the gateway trusts, too, and that may change.
+  if (
+    known !== undefined &&
+    known.peer === context.peer &&
+    known.secure === context.secure &&
+    known.forwardedHost === context.forwardedHost
+  ) {
+    const pairs = known.metadata.slice();
+    pairs[known.requestIdAt] = context.requestId;
+    return new Metadata(pairs);
+  }
+  const header = requestMetadata(arrival.head);
+  const requestIdAt = header.size * 2 + 1;
+  forwardedMetadata(header, arrival, context);
+  if (memo !== undefined) {
+    const { peer, secure, forwardedHost } = context;
+    memo.told = { peer, secure, forwardedHost, metadata: header.pairs.slice(), requestIdAt };
+  }
+  return header;
+}
 
 function metadataPairs(fields: Fields): string[] {
   const named = connectionOptions(fields);

@@ -5,9 +5,10 @@ import type { Entry, FieldSink } from "./hpack/index.ts";
 /** Fields that a section may have to be remembered. */
 const most = 64;
 
-interface Remembered {
+/** The last section of its kind, and what it was made of. */
+interface Last {
   entries: Entry[];
-  section: FieldSection;
+  section: FieldSection | undefined;
 }
 
 /**
@@ -17,7 +18,11 @@ interface Remembered {
  */
 export class SectionReader implements FieldSink {
   readonly #limits: SectionLimits;
-  readonly #last: Partial<Record<SectionKind, Remembered>> = {};
+  readonly #request: Last = { entries: [], section: undefined };
+  readonly #response: Last = { entries: [], section: undefined };
+  readonly #trailers: Last = { entries: [], section: undefined };
+  /** Of the kind that is being read. */
+  #last: Last = this.#request;
   /** Those of the section that is being read, while they are few enough. */
   #entries: Entry[] = [];
   #count = 0;
@@ -31,6 +36,7 @@ export class SectionReader implements FieldSink {
 
   begin(kind: SectionKind): void {
     this.#kind = kind;
+    this.#last = kind === "request" ? this.#request : kind === "response" ? this.#response : this.#trailers;
     this.#count = 0;
     this.#large = undefined;
   }
@@ -67,10 +73,11 @@ export class SectionReader implements FieldSink {
   }
 
   #again(): FieldSection | undefined {
-    const last = this.#last[this.#kind];
+    const last = this.#last;
+    const known = last.section;
     const entries = this.#entries;
     const count = this.#count;
-    if (last === undefined || last.entries.length !== count) return undefined;
+    if (known === undefined || last.entries.length !== count) return undefined;
     let path = -1;
     for (let i = 0; i < count; i++) {
       const entry = entries[i]!;
@@ -78,26 +85,23 @@ export class SectionReader implements FieldSink {
       if (entry.kind !== FieldKind.PATH || last.entries[i]!.kind !== FieldKind.PATH) return undefined;
       path = i;
     }
-    if (path >= 0) {
-      const entry = entries[path]!;
-      const section = last.section.withPath(entry.value);
-      if (section === undefined) return undefined;
-      last.entries[path] = entry;
-      last.section = section;
-    }
-    last.section.repeated = true;
-    return last.section;
+    known.repeated = true;
+    if (path < 0) return known;
+    const entry = entries[path]!;
+    const section = known.withPath(entry.value);
+    if (section === undefined) return undefined;
+    section.repeated = true;
+    last.entries[path] = entry;
+    last.section = section;
+    return section;
   }
 
   #remember(section: FieldSection): void {
     const entries = this.#entries;
     entries.length = this.#count;
-    const last = this.#last[this.#kind];
-    this.#entries = last?.entries ?? [];
-    if (last === undefined) this.#last[this.#kind] = { entries, section };
-    else {
-      last.entries = entries;
-      last.section = section;
-    }
+    const last = this.#last;
+    this.#entries = last.entries;
+    last.entries = entries;
+    last.section = section;
   }
 }

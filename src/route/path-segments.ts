@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import type { CapturePlan } from "./capture-plan.ts";
 import { type Literals, noLiteral } from "./literals.ts";
 import { pathFault } from "./path-faults.ts";

@@ -37,3 +37,4 @@ export type { Reply, StreamReply, UnaryReply } from "./reply.ts";
 export { type ResponseWatch, watchResponses } from "./response-stream.ts";
 export { stricterLimits } from "./stricter-limits.ts";
 export { type Timed, TimingWheel } from "./timing-wheel.ts";
+export { turnDate, turnNow } from "./turn-clock.ts";

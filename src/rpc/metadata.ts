@@ -65,7 +65,8 @@ export class Metadata {
       pairs[kept + 1] = pairs[i + 1] as string;
       kept += 2;
     }
-    pairs.length = kept;
+    // Setting the length of an array is a call into the platform.
+    while (pairs.length > kept) pairs.pop();
   }
 
   /** Appends all pairs of another. */

@@ -33,9 +33,12 @@ export class TimingWheel {
     return this.#count;
   }
 
-  /** Has `expire` called once, after so many milliseconds; not before the present turn of the event loop has ended. */
-  add(timed: Timed, ms: number): void {
-    const now = performance.now();
+  /**
+   * Has `expire` called once, after so many milliseconds; not before the present turn of the event loop has ended.
+   *
+   * @param now since when, by `performance.now()`
+   */
+  add(timed: Timed, ms: number, now: number = performance.now()): void {
     if (this.#timer === undefined) {
       this.#turn = Math.floor(now / turnMs);
       this.#timer = setInterval(() => this.#advance(), turnMs).unref();

@@ -1,8 +1,31 @@
+import { Buffer } from "node:buffer";
 import type { DescField } from "@bufbuild/protobuf";
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 /** A message with one field that holds a text. */
 export function stringField(number: number, text: string): Uint8Array {
+  return shortField(number, text) ?? longField(number, text);
+}
+
+/** Characters up to which it is cheaper to look at each than to ask the platform. */
+const short = 64;
+
+/** Undefined unless the text is short and all ASCII. */
+function shortField(number: number, text: string): Uint8Array | undefined {
+  const { length } = text;
+  if (length > short || number > 15) return undefined;
+  const wire = Buffer.allocUnsafe(2 + length);
+  wire[0] = (number << 3) | WireType.LengthDelimited;
+  wire[1] = length;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return undefined;
+    wire[2 + i] = code;
+  }
+  return wire;
+}
+
+function longField(number: number, text: string): Uint8Array {
   const length = Buffer.byteLength(text);
   const wire = Buffer.allocUnsafe(10 + length);
   const start = varint(wire, varint(wire, 0, ((number << 3) | WireType.LengthDelimited) >>> 0), length);

@@ -1,4 +1,4 @@
-import { type CallBase, Code, type Context, RpcError } from "#rpc";
+import { type CallBase, Code, type Context, RpcError, turnDate, turnNow } from "#rpc";
 import type { Endpoint } from "./endpoint.ts";
 import type { Endpoints } from "./endpoints.ts";
 import type { TransportCall } from "./transport.ts";
@@ -44,20 +44,20 @@ export class Attempts {
   /** Starts an attempt. @throws RpcError when the deadline has passed */
   begin(endpoint: Endpoint): TransportCall {
     const { method, header, deadline, signal } = this.#call;
-    if (deadline !== undefined && deadline <= Date.now()) {
+    if (deadline !== undefined && deadline <= turnDate()) {
       throw new RpcError(Code.DEADLINE_EXCEEDED, "the deadline has passed", { reason: "deadline_exceeded" });
     }
     const context = this.#context;
     context.endpoint = endpoint.address;
     context.tried = context.tried.length === 0 ? [endpoint.address] : [...context.tried, endpoint.address];
     context.attempts++;
-    this.#startedAt = performance.now();
+    this.#startedAt = turnNow();
     return { path: method.path, header, deadline, signal, previousAttempts: this.#previous };
   }
 
   /** The attempt has an answer, be it an error. */
   answered(): void {
-    this.#context.upstreamMs = performance.now() - this.#startedAt;
+    this.#context.upstreamMs = turnNow() - this.#startedAt;
   }
 
   /**

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { HeadMemo } from "../../src/frontend/exchange.ts";
-import { requestDeadline, requestMetadata } from "../../src/frontend/request-metadata.ts";
+import { callMetadata, requestDeadline, requestMetadata } from "../../src/frontend/request-metadata.ts";
+import { makeCall } from "../filter/support/call.ts";
 import { hopByHopNames } from "../support/hop-by-hop.ts";
 
 describe("fields that become metadata", () => {
@@ -77,7 +78,12 @@ describe("fields that become metadata", () => {
   });
 
   test("of requests with the same fields each has its own", () => {
-    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    const memo: HeadMemo = {
+      metadata: undefined,
+      told: undefined,
+      timeoutMs: undefined,
+      accepted: undefined,
+    };
     const fields = ["x-a", "1", "accept", "a/b"];
     const first = requestMetadata({ fields, memo });
     first.append("x-b", "2");
@@ -88,7 +94,12 @@ describe("fields that become metadata", () => {
   });
 
   test("what is wrong with fields is wrong each time", () => {
-    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    const memo: HeadMemo = {
+      metadata: undefined,
+      told: undefined,
+      timeoutMs: undefined,
+      accepted: undefined,
+    };
     const fields = ["x-a", "\u00fc"];
     expect(() => requestMetadata({ fields, memo })).toThrow("printable");
     expect(() => requestMetadata({ fields, memo })).toThrow("printable");
@@ -105,7 +116,12 @@ describe("when a call must have ended", () => {
     ["the gateway's own before it", ["x-server-timeout", "9", "x-request-timeout", "2s"], 2000],
     ["at once", ["grpc-timeout", "0n"], 0],
   ])("%s", (_name, fields, ms) => {
-    const memo: HeadMemo = { metadata: undefined, timeoutMs: undefined, accepted: undefined };
+    const memo: HeadMemo = {
+      metadata: undefined,
+      told: undefined,
+      timeoutMs: undefined,
+      accepted: undefined,
+    };
     for (let time = 0; time < 2; time++) {
       const before = Date.now();
       const deadline = requestDeadline({ fields, memo });
@@ -129,5 +145,37 @@ describe("when a call must have ended", () => {
     expect(() => requestDeadline({ fields: [name, value] })).toThrow(
       expect.objectContaining({ code: 3, reason: "malformed_header", message: `${name} is not a duration` }),
     );
+  });
+});
+
+describe("the metadata of calls whose heads share a memo", () => {
+  const { context } = makeCall();
+  const memo: HeadMemo = { metadata: undefined, told: undefined, timeoutMs: undefined, accepted: undefined };
+  const head = {
+    method: "GET",
+    scheme: "https" as const,
+    authority: "shop.test",
+    target: "/v1/t",
+    fields: ["x-a", "1"],
+    memo,
+  };
+  const expected = (id: string, address: string, host: string) => [
+    ...["x-a", "1", "x-request-id", id, "x-forwarded-for", address],
+    ...["x-forwarded-proto", "http", "x-forwarded-host", host],
+  ];
+
+  test("is the same but for the id of the request, and each call's own", () => {
+    const first = callMetadata({ head }, { ...context, requestId: "one" });
+    first.append("x-b", "2");
+    const second = callMetadata({ head }, { ...context, requestId: "two" });
+    expect(second.pairs).toEqual(expected("two", context.peer.address, "shop.test"));
+    expect(first.get("x-request-id")).toBe("one");
+  });
+
+  test("says what is known of the caller now, not what was", () => {
+    callMetadata({ head }, context);
+    const peer = { address: "192.0.2.99", port: 1 };
+    const other = callMetadata({ head }, { ...context, peer, forwardedHost: "other.test" });
+    expect(other.pairs).toEqual(expected(context.requestId, "192.0.2.99", "other.test"));
   });
 });

@@ -7,6 +7,7 @@ import {
   type PeerCertificate,
   type Principal,
   type RpcError,
+  turnDate,
 } from "#rpc";
 import { type AnswerFields, guardWithFields, takesFields } from "./answer-fields.ts";
 import { authorizationOf } from "./authorization.ts";
@@ -180,7 +181,7 @@ export function authnFilter(options: AuthnOptions): Filter {
   const identify = (call: Call): Identity | Promise<Identity> => {
     const alone = taken.bearer ? soleAuthorization(call.header, headers) : undefined;
     if (alone !== undefined) {
-      const again = options.cache.shownBy(call.context.peer, alone, Date.now());
+      const again = options.cache.shownBy(call.context.peer, alone, turnDate());
       if (again !== undefined) return again;
     }
     const secure = call.context.secure === true;

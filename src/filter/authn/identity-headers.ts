@@ -8,6 +8,8 @@ const ownPrefix = "x-dragoman-";
 
 const maxJudged = 1000;
 
+const maxKept = 64;
+
 /** Claims by the headers that tell them. */
 export type ClaimHeaders = Readonly<Record<string, string>>;
 
@@ -17,6 +19,8 @@ export class IdentityHeaders {
   readonly #names: ReadonlySet<string>;
   /** Names that were looked at already. */
   readonly #judged = new Map<string, boolean>();
+  /** Names of the last header that stay in it, by their places: calls have mostly the same names in the same order. */
+  readonly #kept: string[] = [];
 
   /** @param byProvider for each provider what is told of its callers; names in lower case with dashes */
   constructor(byProvider: ReadonlyMap<string, ClaimHeaders> = new Map()) {
@@ -30,12 +34,20 @@ export class IdentityHeaders {
     const { pairs } = header;
     for (let i = 0; i < pairs.length; i += 2) {
       const name = pairs[i] as string;
+      if (this.#kept[i >> 1] === name) continue;
       if (this.#judged.get(name) ?? this.#judge(name)) {
         forged ??= [];
         forged.push(name);
-      }
+      } else if (i < maxKept * 2) this.#keep(i >> 1, name);
     }
     for (const name of forged ?? []) header.delete(name);
+  }
+
+  #keep(place: number, name: string): void {
+    const kept = this.#kept;
+    // Places that were passed over belong to no name.
+    while (kept.length < place) kept.push("");
+    kept[place] = name;
   }
 
   #judge(name: string): boolean {

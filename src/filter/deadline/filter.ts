@@ -9,6 +9,8 @@ import {
   RpcError,
   type Timed,
   type TimingWheel,
+  turnDate,
+  turnNow,
   type UnaryCall,
   type UnarySink,
   unaryOf,
@@ -30,7 +32,7 @@ export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
     const nextUnary = unaryOf(next);
     return handlerOf(
       (call, sink) => {
-        const now = Date.now();
+        const now = turnDate();
         const deadline = deadlineOf(call, now);
         if (deadline === undefined) {
           nextUnary(call, sink);
@@ -41,7 +43,7 @@ export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
         else if (call.signal.aborted) sink.failed(call.signal.reason);
         else {
           const timed = new TimedCall(call.signal, deadline, wheel, sink);
-          wheel.add(timed, remaining);
+          wheel.add(timed, remaining, turnNow());
           nextUnary(timedUnary(call, deadline, timed), timed);
         }
       },

@@ -1,3 +1,4 @@
+import { turnNow } from "#rpc";
 import type { BucketBounds, BucketTable } from "./bucket-table.ts";
 import { Buckets } from "./buckets.ts";
 import type { Allowance } from "./policy.ts";
@@ -26,7 +27,7 @@ export class MemoryStore implements LimitStore {
   readonly #now: () => number;
 
   /** @param now milliseconds, never going back */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = turnNow) {
     this.#now = now;
   }
 

@@ -3,13 +3,12 @@ import { BatchedWriter } from "../batched-writer.ts";
 import type { Cors } from "../cors.ts";
 import type { Exchange } from "../exchange.ts";
 import { field } from "../fields.ts";
-import { forwardedMetadata } from "../forwarded.ts";
 import { unpackFor } from "../framing/compression.ts";
 import { FrameReader, frameMessage } from "../framing/frame.ts";
 import { countRequests, none } from "../framing/messages.ts";
 import { packingFor } from "../framing/packing.ts";
 import type { Protocol } from "../protocol.ts";
-import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { callMetadata, requestDeadline } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import { mediaType } from "../target.ts";
 import { writeResponses } from "../write-responses.ts";
@@ -44,8 +43,7 @@ export const connectStreamProtocol: Protocol<ConnectStreamMatch> = {
   },
 
   read(exchange, match, context) {
-    const header = requestMetadata(exchange.head);
-    forwardedMetadata(header, exchange, context);
+    const header = callMetadata(exchange, context);
     return {
       kind: "stream",
       method: match.served.method,

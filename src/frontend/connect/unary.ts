@@ -6,11 +6,10 @@ import { readDecoded } from "../content-encoding.ts";
 import type { Cors } from "../cors.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
-import { forwardedMetadata } from "../forwarded.ts";
 import { unpackFor } from "../framing/compression.ts";
 import { httpStatus } from "../http-status.ts";
 import type { Protocol } from "../protocol.ts";
-import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { callMetadata, requestDeadline } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import { retryAfterSeconds } from "../status.ts";
 import { mediaType, queryOf } from "../target.ts";
@@ -52,8 +51,7 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
   read(exchange, match, context) {
     const { served, form } = match;
     const { head } = exchange;
-    const header = requestMetadata(head);
-    forwardedMetadata(header, exchange, context);
+    const header = callMetadata(exchange, context);
     const bytes = () =>
       head.method === "GET" ? queryMessage(head, match) : readBody(exchange, served.bodyBytes);
     return {

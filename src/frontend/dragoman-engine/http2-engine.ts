@@ -38,30 +38,39 @@ export function createDragomanEngine(options: EngineOptions): Engine {
   };
 
   /** Heads of field lists that were seen before: lists are their connections' own. */
-  const heads = new WeakMap<Fields, Required<RequestHead>>();
+  const heads = new WeakMap<Fields, RequestHead>();
+
+  /** The head of a section whose list of fields was seen before; undefined where that has to be looked at. */
+  const knownHead = (section: FieldSection): RequestHead | undefined => {
+    const known = section.repeated ? heads.get(section.fields) : undefined;
+    const { path = "" } = section;
+    if (known === undefined || known.target === path) return known;
+    const { method, scheme, authority, fields, memo } = known;
+    if (badTarget({ method, target: path }, limits) !== undefined) return undefined;
+    return { method, scheme, authority, target: path, fields, memo };
+  };
 
   const headFor = (accepted: Accepted, section: FieldSection): RequestHead | Refusal => {
-    if (!section.repeated) return headOf(accepted, section, options);
-    const known = heads.get(section.fields);
-    const { path = "" } = section;
-    if (known !== undefined) {
-      if (known.target === path) return known;
-      const { method, scheme, authority, fields, memo } = known;
-      const refusal = badTarget({ method, target: path }, limits);
-      if (refusal !== undefined) return refusal;
-      return { method, scheme, authority, target: path, fields, memo };
-    }
     const head = headOf(accepted, section, options);
-    if (isRefusal(head)) return head;
-    const remembered = {
-      ...head,
-      memo: { metadata: undefined, timeoutMs: undefined, accepted: undefined },
-    };
+    if (!section.repeated || isRefusal(head)) return head;
+    const { method, scheme, authority, target, fields } = head;
+    const memo = { metadata: undefined, told: undefined, timeoutMs: undefined, accepted: undefined };
+    const remembered = { method, scheme, authority, target, fields, memo };
     heads.set(section.fields, remembered);
     return remembered;
   };
 
+  const begin = (stream: Stream, head: RequestHead, accepted: Accepted): void => {
+    count(1);
+    events.exchange(new Http2Exchange(stream, head, accepted.peer, exchangeOptions));
+  };
+
   const request = (accepted: Accepted, stream: Stream, section: FieldSection): void => {
+    const known = knownHead(section);
+    if (known !== undefined && section.method !== "CONNECT") {
+      begin(stream, known, accepted);
+      return;
+    }
     const head = headFor(accepted, section);
     if (isRefusal(head)) {
       const { fields, body } = refusalAnswer(head, section.fields);
@@ -80,8 +89,7 @@ export function createDragomanEngine(options: EngineOptions): Engine {
       );
       return;
     }
-    count(1);
-    events.exchange(new Http2Exchange(stream, head, accepted.peer, exchangeOptions));
+    begin(stream, head, accepted);
   };
 
   return {

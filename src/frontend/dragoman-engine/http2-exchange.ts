@@ -1,5 +1,5 @@
 import { type Breach, ErrorCode, type Stream, type StreamConsumer } from "#http2";
-import { type BytesSink, CallAbort, type Peer, type TimingWheel } from "#rpc";
+import { type BytesSink, CallAbort, type Peer, type TimingWheel, turnNow } from "#rpc";
 import { bodyTooLarge, clientGone } from "../body-error.ts";
 import type { CompleteFields } from "../complete-fields.ts";
 import type { BodyWriter, Exchange, RequestHead, ResetCause } from "../exchange.ts";
@@ -29,7 +29,7 @@ export interface ExchangeOptions {
 /** An exchange over one stream of the gateway's own HTTP/2 engine. */
 export class Http2Exchange implements Exchange, StreamConsumer {
   readonly httpVersion = "2";
-  readonly startedAt = performance.now();
+  readonly startedAt: number = turnNow();
   readonly head: RequestHead;
   readonly peer: Peer;
   readonly hasBody: boolean;

@@ -3,13 +3,12 @@ import { BatchedWriter } from "../batched-writer.ts";
 import type { Compression } from "../content-coding.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
 import { field } from "../fields.ts";
-import { forwardedMetadata } from "../forwarded.ts";
 import { acceptedEncodings, unpackFor } from "../framing/compression.ts";
 import { none, readMessages, SoleMessage } from "../framing/messages.ts";
 import { frameWith, type Packing, packingFor } from "../framing/packing.ts";
 import { appendGrpcMetadata, errorFields, okFields } from "../framing/status-fields.ts";
 import type { Match, Protocol } from "../protocol.ts";
-import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { callMetadata, requestDeadline } from "../request-metadata.ts";
 import type { ServedMethod, StreamOptions } from "../routes.ts";
 import { mediaType, pathOf } from "../target.ts";
 import { writeResponses } from "../write-responses.ts";
@@ -64,8 +63,7 @@ export const grpcProtocol: Protocol<GrpcMatch> = {
       });
     }
     const unpack = unpackFor(field(exchange.head.fields, "grpc-encoding"), served.messageBytes);
-    const header = requestMetadata(exchange.head);
-    forwardedMetadata(header, exchange, context);
+    const header = callMetadata(exchange, context);
     const { method } = served;
     const deadline = requestDeadline(exchange.head);
     const { signal } = exchange;

@@ -21,9 +21,8 @@ import {
 } from "../content-coding.ts";
 import { errorAnswer, errorJson, statusFields } from "../error-answer.ts";
 import type { Exchange, RequestHead } from "../exchange.ts";
-import { forwardedMetadata } from "../forwarded.ts";
 import type { Protocol } from "../protocol.ts";
-import { requestDeadline, requestMetadata } from "../request-metadata.ts";
+import { callMetadata, requestDeadline } from "../request-metadata.ts";
 import { appendMetadata } from "../response-fields.ts";
 import type { PassThroughRoute } from "../routes.ts";
 import { viewJson } from "./json-view.ts";
@@ -80,8 +79,7 @@ function isUnknownProtocol(error: RpcError, match: RestMatch | undefined): boole
 
 function readCall(exchange: Exchange, match: MethodMatch, context: Context): Call {
   const { method } = match.route.served;
-  const header = requestMetadata(exchange.head);
-  forwardedMetadata(header, exchange, context);
+  const header = callMetadata(exchange, context);
   const deadline = requestDeadline(exchange.head);
   if (method.kind === "unary") {
     return {

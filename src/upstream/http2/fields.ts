@@ -1,4 +1,4 @@
-import { formatGrpcTimeout, Metadata } from "#rpc";
+import { formatGrpcTimeout, Metadata, turnDate } from "#rpc";
 import type { TransportCall } from "../transport.ts";
 
 /** Names that are the connection's, the HTTP message's, or the transport's own to set. */
@@ -81,13 +81,17 @@ export class RequestFields {
   /** Good until it is called again: whoever sends them has written them down by then. */
   of(call: TransportCall): readonly string[] {
     const fields = this.#fields;
-    fields.length = fixed;
+    let at = fixed;
     fields[pathAt] = call.path;
     this.#hasCredentials = false;
     if (call.deadline !== undefined) {
-      fields.push("grpc-timeout", formatGrpcTimeout(call.deadline - Date.now()));
+      fields[at++] = "grpc-timeout";
+      fields[at++] = formatGrpcTimeout(call.deadline - turnDate());
     }
-    if (call.previousAttempts > 0) fields.push("grpc-previous-rpc-attempts", String(call.previousAttempts));
+    if (call.previousAttempts > 0) {
+      fields[at++] = "grpc-previous-rpc-attempts";
+      fields[at++] = String(call.previousAttempts);
+    }
     let authorized = false;
     const { pairs } = call.header;
     for (let i = 0; i < pairs.length; i += 2) {
@@ -99,11 +103,14 @@ export class RequestFields {
         if (authorized) continue;
         authorized = true;
       }
-      fields.push(name, value);
+      fields[at++] = name;
+      fields[at++] = value;
     }
+    // Setting the length of an array is a call into the platform.
+    while (fields.length > at) fields.pop();
     if (!this.#hasCredentials) return fields;
     const own = fields.slice();
-    fields.length = fixed;
+    while (fields.length > fixed) fields.pop();
     return own;
   }
 
@@ -133,6 +140,18 @@ const most = 64;
 /** Credentials are kept no longer than their call. */
 const unkept: ReadonlySet<string> = new Set(["authorization", "cookie", "x-api-key"]);
 
+/** A short value that can be sent as it is, such as an id that is another for each call. */
+function isWord(value: string): boolean {
+  if (value.length > longestWord) return false;
+  for (let i = 0; i < value.length; i++) {
+    const octet = value.charCodeAt(i);
+    if (octet <= 0x20 || octet > 0x7e) return false;
+  }
+  return true;
+}
+
+const longestWord = 36;
+
 /** The value as it is sent; undefined for what is not. */
 function sentValue(name: string, value: string): string | undefined {
   const kind = kinds.get(name) ?? kindOf(name);
@@ -140,6 +159,7 @@ function sentValue(name: string, value: string): string | undefined {
   if (kind === "binary") {
     return base64.test(value) ? value : Buffer.from(value, "base64").toString("base64");
   }
+  if (isWord(value)) return value;
   return legalValue.test(value) ? value.trim() : undefined;
 }
 

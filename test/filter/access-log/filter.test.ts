@@ -159,3 +159,15 @@ test.each(['/"', "/\\", "/\u0001\n", "/ü", "/\ud800", "/</script>"])(
     expect(line).toMatchObject({ path: httpPath, caller: `who ${httpPath}` });
   },
 );
+
+test("of one call after the other, what each was", async () => {
+  const of = async (context: Partial<Call["context"]>, subject?: string) => {
+    const call = makeCall({ ...(subject === undefined ? {} : { subject }), context });
+    const [line] = await logged(call, async () => unaryReply());
+    return [line?.["path"], line?.["route"], line?.["caller"]];
+  };
+  expect(await of({ httpPath: "/v1/a" }, "ann")).toEqual(["/v1/a", "/v1/{name}", "ann"]);
+  expect(await of({ httpPath: "/v1/a" }, "ben")).toEqual(["/v1/a", "/v1/{name}", "ben"]);
+  expect(await of({ httpPath: '/v1/"b' })).toEqual(['/v1/"b', "/v1/{name}", undefined]);
+  expect(await of({ httpPath: '/v1/"b', route: "/v1/b" })).toEqual(['/v1/"b', "/v1/b", undefined]);
+});
