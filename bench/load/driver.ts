@@ -82,7 +82,10 @@ function once(session: ClientHttp2Session, { headers, body }: HttpScenario): Pro
   });
 }
 
-/** One message there and back at a time on each WebSocket. */
+/**
+ * Messages there and back on each WebSocket, so many at a time as the shape has streams: one is sent when another has come
+ * back.
+ */
 export async function driveWebSocket(
   url: string,
   ca: Buffer | undefined,
@@ -110,17 +113,23 @@ export async function driveWebSocket(
     sockets.map(
       (socket) =>
         new Promise<void>((resolve) => {
-          let started = performance.now();
-          socket.on("message", () => {
-            latencies.push(performance.now() - started);
-            if (performance.now() >= end) {
-              resolve();
-              return;
-            }
-            started = performance.now();
+          // They come back in the order in which they were sent.
+          const started: number[] = [];
+          let oldest = 0;
+          let inFlight = 0;
+          const send = (): void => {
+            started[(oldest + inFlight++) % shape.streams] = performance.now();
             socket.send(message);
+          };
+          socket.on("message", () => {
+            const now = performance.now();
+            latencies.push(now - (started[oldest] ?? now));
+            oldest = (oldest + 1) % shape.streams;
+            inFlight--;
+            if (now < end) send();
+            else if (inFlight === 0) resolve();
           });
-          socket.send(message);
+          while (inFlight < shape.streams) send();
         }),
     ),
   );

@@ -18,9 +18,10 @@ import {
 const usage = `npm run bench:websocket -- [--seconds N] [--rounds N] [--most N] [--idle N]
 
 WebSockets over http/1.1: messages there and back a second, one at a time on each of 1, 100 and 10,000 WebSockets in
-cleartext, and the memory of one that is idle, in cleartext and over TLS; of the gateway, with a call to a gRPC upstream behind
-each, and of ws alone, in turn. Beside them stand a relay, which has each message echoed by another process over TCP, and the
-memory of a connection of TLS alone.
+cleartext, and 16 at a time on a single one, where the next is sent when one has come back: one at a time tells how long the
+way is, 16 tell how many messages get through. And the memory of a WebSocket that is idle, in cleartext and over TLS. All of
+the gateway, with a call to a gRPC upstream behind each, and of ws alone, in turn. Beside them stand a relay, which has each
+message echoed by another process over TCP, and the memory of a connection of TLS alone.
 
   --seconds N  of each measurement; 3 when absent
   --rounds N   measurements of each; 3 when absent
@@ -57,9 +58,22 @@ async function startRelay(echo: string): Promise<Subject> {
 
 const urlOf = ({ base }: Subject): string => `${base.replace("http", "ws")}/v1/chat`;
 
-async function echo(subject: Subject, connections: number, seconds: number) {
+/** WebSockets, and messages on the way at once on each. */
+interface Talk {
+  readonly connections: number;
+  readonly inFlight: number;
+}
+
+const talks: readonly Talk[] = [
+  { connections: 1, inFlight: 1 },
+  { connections: 1, inFlight: 16 },
+  { connections: 100, inFlight: 1 },
+  { connections: 10_000, inFlight: 1 },
+];
+
+async function echo(subject: Subject, { connections, inFlight }: Talk, seconds: number) {
   let before = { cpu: 0 };
-  const shape = { connections, streams: 1, seconds };
+  const shape = { connections, streams: inFlight, seconds };
   const run = await driveWebSocket(urlOf(subject), undefined, message, shape, async () => {
     before = await usageOf(subject);
   });
@@ -157,15 +171,16 @@ async function main(): Promise<void> {
     for (const each of others)
       row(`${each.label}, over TLS`, await idleBytes(each, idle, () => openSocket(each.secure)));
     process.stdout.write(
-      "\n| echo on | variant | a second | CPU µs each | p99 ms |\n| --- | --- | --- | --- | --- |\n",
+      "\n| echo on | at a time | variant | a second | CPU µs each | p99 ms |\n| --- | --- | --- | --- | --- | --- |\n",
     );
-    for (const connections of [1, 100, 10_000].filter((each) => each <= Number(values.most))) {
+    for (const talk of talks.filter(({ connections }) => connections <= Number(values.most))) {
+      const { connections, inFlight } = talk;
       const figures = new Map<Subject, Awaited<ReturnType<typeof echo>>[]>();
       const all = connections > 1000 ? variants : [...variants, relay];
-      for (const variant of all) await echo(variant, connections, Math.min(1, seconds));
+      for (const variant of all) await echo(variant, talk, Math.min(1, seconds));
       for (let round = 0; round < rounds; round++) {
         for (const variant of all)
-          figures.set(variant, [...(figures.get(variant) ?? []), await echo(variant, connections, seconds)]);
+          figures.set(variant, [...(figures.get(variant) ?? []), await echo(variant, talk, seconds)]);
       }
       for (const [{ label }, runs] of figures) {
         const cells = [
@@ -173,7 +188,7 @@ async function main(): Promise<void> {
           median(runs.map((each) => each.cpuMicros)).toFixed(1),
           median(runs.map((each) => each.p99)).toFixed(2),
         ];
-        process.stdout.write(`| ${connections} | ${label} | ${cells.join(" | ")} |\n`);
+        process.stdout.write(`| ${connections} | ${inFlight} | ${label} | ${cells.join(" | ")} |\n`);
       }
     }
   } finally {

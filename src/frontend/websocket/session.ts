@@ -3,10 +3,9 @@ import type { WebSocket } from "ws";
 import { CallAbort, type CallSignal, Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
 import { FrameBudget } from "./frame-budget.ts";
+import { FrameWriter } from "./frame-writer.ts";
 import type { WebSocketSettings } from "./settings.ts";
 import type { Incoming, Outgoing, Subprotocol } from "./subprotocol.ts";
-import { corkForTurn } from "./turn-cork.ts";
-import { writeFrame } from "./write-frame.ts";
 
 /** Messages, and bytes of them, that wait to be pulled before the socket is no longer read. */
 const maxQueued = 16;
@@ -37,6 +36,7 @@ export class Session {
   /** Whoever waits for the next message. */
   #waiting: MessageWaiter | undefined;
   #socket: WebSocket | undefined;
+  #writer: FrameWriter | undefined;
   #shown: Outgoing | undefined;
   #firstIsRaw = false;
   /** Restarted by each message that comes or goes. */
@@ -79,6 +79,7 @@ export class Session {
     this.#handshake = undefined;
     const socket = handshake();
     this.#socket = socket;
+    this.#writer = new FrameWriter(socket, this.#transport);
     this.#limit(socket);
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
@@ -143,30 +144,30 @@ export class Session {
     clearTimeout(this.#idle);
     const last = subprotocol.end?.(error, trailer);
     if (last !== undefined) this.#send(last);
-    if (error === undefined || subprotocol.statusInClose === false) this.#socket?.close(1000);
-    else this.#socket?.close(closeCode(error), closeReason(error.message));
+    if (error === undefined || subprotocol.statusInClose === false) this.#close(1000);
+    else this.#close(closeCode(error), closeReason(error.message));
   }
 
   #send({ data, binary }: Outgoing): Promise<void> | undefined {
     const socket = this.#socket;
-    if (socket === undefined || socket.readyState !== socket.OPEN) return undefined;
+    const writer = this.#writer;
+    if (socket === undefined || writer === undefined || socket.readyState !== socket.OPEN) return undefined;
     this.#idle?.refresh();
-    corkForTurn(this.#transport);
-    if (socket.bufferedAmount >= maxBuffered)
-      return new Promise((resolve) => this.#write(socket, data, binary, resolve));
-    this.#write(socket, data, binary, ignore);
-    return undefined;
+    if (writer.buffered < maxBuffered) {
+      writer.send(data, binary);
+      return undefined;
+    }
+    return new Promise((resolve) => writer.send(data, binary, resolve));
   }
 
-  #write(socket: WebSocket, data: Uint8Array, binary: boolean, left: () => void): void {
-    // What is not compressed needs nothing of ws, whose frames are two pieces and half a dozen objects each.
-    if (socket.extensions === "") writeFrame(this.#transport, data, binary, left);
-    else socket.send(data, { binary }, left);
+  #close(code: number, reason?: string): void {
+    this.#writer?.flush();
+    this.#socket?.close(code, reason);
   }
 
   /** Ends the call and the connection because the gateway goes away. */
   goAway(): void {
-    this.#socket?.close(1001, "the gateway is going away");
+    this.#close(1001, "the gateway is going away");
     this.#gone.abort(new RpcError(Code.UNAVAILABLE, "the gateway is going away", { reason: "draining" }));
     this.#wake();
   }
@@ -215,13 +216,12 @@ export class Session {
       ? { kind: "message", bytes: data }
       : this.subprotocol.read(data, isBinary);
     if (incoming.kind === "violation") {
-      this.#violated(socket, incoming.code, incoming.reason);
+      this.#violated(incoming.code, incoming.reason);
     } else if (incoming.kind === "end") {
       this.#halfClosed = true;
       this.#wake();
     } else if (this.#halfClosed || !this.#expectsMessages) {
       this.#violated(
-        socket,
         1008,
         this.#halfClosed ? "a message after the end of the requests" : "this method takes no messages",
       );
@@ -233,8 +233,8 @@ export class Session {
     }
   }
 
-  #violated(socket: WebSocket, code: number, reason: string): void {
-    socket.close(code, reason);
+  #violated(code: number, reason: string): void {
+    this.#close(code, reason);
     this.#ended();
   }
 

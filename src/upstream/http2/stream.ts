@@ -42,6 +42,7 @@ class StreamExchange
   #stream: Stream | undefined;
   #httpStatus = 0;
   #head: readonly string[] | undefined;
+  #isGrpc = false;
   #replied = false;
   /** Whoever waits for the next message. */
   #pending: PullSink<Uint8Array> | undefined;
@@ -131,14 +132,15 @@ class StreamExchange
     if (status < 200) return;
     this.#httpStatus = status;
     this.#head = fields;
+    this.#isGrpc = isGrpcHead(status, fields);
     this.#reader.encoding = fieldOf(fields, "grpc-encoding");
     // What has a status already may be nothing but that: its end tells.
-    if (isGrpcHead(status, fields) && fieldOf(fields, "grpc-status") === undefined) this.#reply(fields);
+    if (this.#isGrpc && fieldOf(fields, "grpc-status") === undefined) this.#reply(fields);
   }
 
   data(chunk: Uint8Array): void {
     if (this.#ended) return;
-    if (this.#head === undefined || !isGrpcHead(this.#httpStatus, this.#head)) {
+    if (!this.#isGrpc) {
       this.cancel(notGrpc(this.#httpStatus));
       return;
     }
@@ -170,10 +172,7 @@ class StreamExchange
     if (this.#ended) return;
     const head = this.#head ?? [];
     const last = trailers ?? head;
-    if (
-      !isGrpcHead(this.#httpStatus, head) &&
-      (this.#httpStatus === 200 || fieldOf(last, "grpc-status") === undefined)
-    ) {
+    if (!this.#isGrpc && (this.#httpStatus === 200 || fieldOf(last, "grpc-status") === undefined)) {
       this.#end(notGrpc(this.#httpStatus));
     } else {
       const failure =
