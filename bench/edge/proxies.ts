@@ -8,6 +8,8 @@ import path from "node:path";
 export interface Subject {
   readonly label: string;
   readonly url: string;
+  /** Its processes that serve: the workers where it has some. */
+  readonly serving: readonly number[];
   /** CPU seconds that its processes have used so far. */
   cpu(): number;
   /** Resident memory of its processes, in bytes. */
@@ -79,6 +81,10 @@ function subject(label: string, url: string, pid: number, stop: () => Promise<vo
     label,
     url,
     stop,
+    get serving() {
+      const children = childrenOf(pid);
+      return children.length === 0 ? [pid] : children;
+    },
     cpu: () =>
       sum(pid, (each) => {
         const stat = readFileSync(`/proc/${each}/stat`, "utf8");
@@ -95,9 +101,12 @@ function subject(label: string, url: string, pid: number, stop: () => Promise<vo
 
 /** Adds up over a process and its children. */
 function sum(pid: number, figure: (pid: number) => number): number {
+  return childrenOf(pid).reduce((total, child) => total + sum(child, figure), figure(pid));
+}
+
+function childrenOf(pid: number): readonly number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  const below = children === "" ? [] : children.split(" ").map(Number);
-  return below.reduce((total, child) => total + sum(child, figure), figure(pid));
+  return children === "" ? [] : children.split(" ").map(Number);
 }
 
 export interface Certificate {
@@ -147,6 +156,8 @@ export function startNghttpx(folder: string, certificate: Certificate, upstream:
     processor: "0",
     command: [
       "nghttpx",
+      // Debian's own has it listen on port 3000 too.
+      "--conf=/dev/null",
       `-f127.0.0.1,${port}`,
       `-b127.0.0.1,${upstream};;proto=h2`,
       "-n1",
