@@ -1,14 +1,15 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 
-/** Messages up to this size are copied behind the head of their frame, which is cheaper than a piece of their own. */
+/** Messages up to this size are copied behind the heads of their frames, which is cheaper than pieces of their own. */
 const copied = 16 * 1024;
 
 const finalText = 0x81;
 const finalBinary = 0x82;
 
 /** Most never have anything that waits. */
-const nothing: Uint8Array[] = [];
+const noPieces: Uint8Array[] = [];
+const noRoom: Buffer = Buffer.alloc(0);
 
 let waiting: FrameWriter[] = [];
 let spare: FrameWriter[] = [];
@@ -29,8 +30,10 @@ export class FrameWriter {
   readonly #socket: WebSocket;
   readonly #transport: Duplex;
   readonly #compresses: boolean;
-  /** Frames that wait: each one piece, or a head and its message. */
-  #pieces: Uint8Array[] = nothing;
+  /** What waits, but for the last frames, which stand in `#room[0..#at]`. */
+  #pieces: Uint8Array[] = noPieces;
+  #room = noRoom;
+  #at = 0;
   #size = 0;
   #scheduled = false;
 
@@ -84,58 +87,69 @@ export class FrameWriter {
   }
 
   #write(left?: () => void): void {
+    if (this.#size === 0) return;
+    this.#cut();
     const pieces = this.#pieces;
-    if (pieces.length === 0) return;
-    const size = this.#size;
-    this.#pieces = nothing;
+    this.#pieces = noPieces;
     this.#size = 0;
     const transport = this.#transport;
     if (this.#socket.readyState !== this.#socket.OPEN) {
       left?.();
       return;
     }
-    if (pieces.length === 1) {
-      transport.write(pieces[0], left);
-    } else if (size <= copied) {
-      transport.write(joined(pieces, size), left);
-    } else {
-      transport.cork();
-      const last = pieces.length - 1;
-      for (let i = 0; i < last; i++) transport.write(pieces[i]);
-      transport.write(pieces[last], left);
-      transport.uncork();
-    }
+    const last = pieces.length - 1;
+    if (last > 0) transport.cork();
+    for (let i = 0; i < last; i++) transport.write(pieces[i]);
+    transport.write(pieces[last], left);
+    if (last > 0) transport.uncork();
   }
 
   /** A message as one frame of a server, which is neither masked nor compressed (RFC 6455 5.2). */
   #add(data: Uint8Array, binary: boolean): void {
     const { length } = data;
     const headSize = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-    const isOne = length <= copied;
-    const frame = Buffer.allocUnsafe(isOne ? headSize + length : headSize);
-    frame[0] = binary ? finalBinary : finalText;
-    if (headSize === 2) frame[1] = length;
+    const isCopied = length <= copied;
+    this.#reserve(isCopied ? headSize + length : headSize);
+    const room = this.#room;
+    let at = this.#at;
+    room[at] = binary ? finalBinary : finalText;
+    if (headSize === 2) room[at + 1] = length;
     else if (headSize === 4) {
-      frame[1] = 126;
-      frame.writeUInt16BE(length, 2);
+      room[at + 1] = 126;
+      room.writeUInt16BE(length, at + 2);
     } else {
-      frame[1] = 127;
-      frame.writeBigUInt64BE(BigInt(length), 2);
+      room[at + 1] = 127;
+      room.writeBigUInt64BE(BigInt(length), at + 2);
     }
-    if (isOne) frame.set(data, headSize);
-    if (this.#pieces === nothing) this.#pieces = [frame];
-    else this.#pieces.push(frame);
-    if (!isOne) this.#pieces.push(data);
+    at += headSize;
+    if (isCopied) {
+      room.set(data, at);
+      this.#at = at + length;
+    } else {
+      this.#at = at;
+      this.#cut();
+      this.#pieces.push(data);
+    }
     this.#size += headSize + length;
   }
-}
 
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = Buffer.allocUnsafe(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
+  /** Makes room for so many bytes, and for more where a message waits already: others may follow. */
+  #reserve(size: number): void {
+    if (this.#room.length - this.#at >= size) return;
+    this.#cut();
+    this.#room = Buffer.allocUnsafe(
+      this.#size === 0 ? size : Math.max(size, Math.min(2 * this.#size, copied)),
+    );
   }
-  return whole;
+
+  #cut(): void {
+    const at = this.#at;
+    if (at === 0) return;
+    const room = this.#room;
+    const piece = at === room.length ? room : room.subarray(0, at);
+    if (this.#pieces === noPieces) this.#pieces = [piece];
+    else this.#pieces.push(piece);
+    this.#room = noRoom;
+    this.#at = 0;
+  }
 }

@@ -104,6 +104,16 @@ test.each([0, 1, 125, 126, 16_384, 16_385, 65_535, 65_536])("a message of %i byt
   expect(read(opened)).toEqual(["text before", `text ${long}`, "binary after"]);
 });
 
+test("messages of all sizes one behind the other", async () => {
+  const opened = open();
+  const sizes = [3, 40, 1, 0, 500, 40, 125, 126, 9000, 40, 20_000, 2, 16_384, 70_000, 0, 7, 7, 7, 7, 7];
+  const texts = sizes.map((size, i) => String.fromCharCode(97 + i).repeat(size));
+  for (const text of texts) opened.writer.send(Buffer.from(text), false);
+  await afterTick();
+  expect(opened.transport.writes.length).toBe(1);
+  expect(read(opened)).toEqual(texts.map((text) => `text ${text}`));
+});
+
 test("who wants to know when a message has left has it sent at once, after those that wait", async () => {
   const opened = open();
   const { writer, transport } = opened;
