@@ -147,9 +147,14 @@ export function startRelay(folder: string, certificate: Certificate, upstream: n
   });
 }
 
+/** A port that hardly anybody has: below those that the platform gives to whoever connects. */
+function freePort(): number {
+  return 20_000 + Math.floor(Math.random() * 12_000);
+}
+
 /** nghttpx, one worker, HTTP/2 on both sides. */
 export function startNghttpx(folder: string, certificate: Certificate, upstream: number): Promise<Subject> {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const port = freePort();
   return start({
     label: "nghttpx",
     folder,
@@ -175,7 +180,7 @@ export async function startNginx(
   certificate: Certificate,
   upstream: number,
 ): Promise<Subject> {
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const port = freePort();
   const config = path.join(folder, "nginx.conf");
   await writeFile(
     config,
