@@ -34,6 +34,7 @@ export interface ToldMetadata {
   readonly peer: Peer;
   readonly secure: boolean | undefined;
   readonly forwardedHost: string | undefined;
+  readonly via: string | undefined;
   readonly metadata: readonly string[];
   /** Where the id stands. */
   readonly requestIdAt: number;

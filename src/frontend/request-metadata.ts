@@ -82,12 +82,13 @@ export function requestMetadata({ fields, memo }: Pick<RequestHead, "fields" | "
 export function callMetadata(arrival: { readonly head: RequestHead }, context: Context): Metadata {
   const { memo } = arrival.head;
   const known = memo?.told;
-  // Of whom is told depends on whom the gateway trusts, too, and that may change.
+  // What is told depends on the configuration, too, and that may change while the connection stays.
   if (
     known !== undefined &&
     known.peer === context.peer &&
     known.secure === context.secure &&
-    known.forwardedHost === context.forwardedHost
+    known.forwardedHost === context.forwardedHost &&
+    known.via === context.via
   ) {
     const pairs = known.metadata.slice();
     pairs[known.requestIdAt] = context.requestId;
@@ -97,8 +98,8 @@ export function callMetadata(arrival: { readonly head: RequestHead }, context: C
   const requestIdAt = header.size * 2 + 1;
   forwardedMetadata(header, arrival, context);
   if (memo !== undefined) {
-    const { peer, secure, forwardedHost } = context;
-    memo.told = { peer, secure, forwardedHost, metadata: header.pairs.slice(), requestIdAt };
+    const { peer, secure, forwardedHost, via } = context;
+    memo.told = { peer, secure, forwardedHost, via, metadata: header.pairs.slice(), requestIdAt };
   }
   return header;
 }

@@ -178,4 +178,10 @@ describe("the metadata of calls whose heads share a memo", () => {
     const other = callMetadata({ head }, { ...context, peer, forwardedHost: "other.test" });
     expect(other.pairs).toEqual(expected(context.requestId, "192.0.2.99", "other.test"));
   });
+
+  test("names the gateway as the configuration has it now", () => {
+    callMetadata({ head }, context);
+    expect(callMetadata({ head }, { ...context, via: "2 gateway" }).get("via")).toBe("2 gateway");
+    expect(callMetadata({ head }, context).get("via")).toBeUndefined();
+  });
 });
