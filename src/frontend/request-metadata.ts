@@ -1,4 +1,4 @@
-import { Code, type Context, Metadata, parseGrpcTimeout, RpcError } from "#rpc";
+import { Code, type Context, Metadata, parseGrpcTimeout, RpcError, turnDate } from "#rpc";
 import type { RequestHead } from "./exchange.ts";
 import { connectionOptions, type Fields, field, hopByHop } from "./fields.ts";
 import { forwardedMetadata } from "./forwarded.ts";
@@ -138,7 +138,8 @@ const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h:
 export function requestDeadline({ fields, memo }: Pick<RequestHead, "fields" | "memo">): number | undefined {
   const timeout = memo?.timeoutMs ?? timeoutMs(fields) ?? -1;
   if (memo !== undefined) memo.timeoutMs = timeout;
-  return timeout < 0 ? undefined : Date.now() + timeout;
+  // By the clock that what is left is told by, or the upstream would be told more.
+  return timeout < 0 ? undefined : turnDate() + timeout;
 }
 
 function timeoutMs(fields: Fields): number | undefined {

@@ -48,7 +48,7 @@ export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
         }
       },
       async (call) => {
-        const now = Date.now();
+        const now = turnDate();
         const deadline = deadlineOf(call, now);
         if (deadline === undefined) return next(call);
         const remaining = deadline - now;
@@ -56,7 +56,7 @@ export function deadlineFilter({ maxMs, wheel }: DeadlinePolicy): Filter {
         if (call.signal.aborted) throw call.signal.reason;
         return new Promise((succeeded, failed) => {
           const timed = new TimedCall(call.signal, deadline, wheel, { succeeded, failed });
-          wheel.add(timed, remaining);
+          wheel.add(timed, remaining, turnNow());
           next({ ...call, deadline, signal: timed }).then(
             (reply) => timed.succeeded(reply),
             (error: unknown) => timed.failed(error),
