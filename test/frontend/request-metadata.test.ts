@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { turnDate } from "#rpc";
+import { type Context, turnDate } from "#rpc";
 import type { HeadMemo } from "../../src/frontend/exchange.ts";
 import { callMetadata, requestDeadline, requestMetadata } from "../../src/frontend/request-metadata.ts";
 import { makeCall } from "../filter/support/call.ts";
@@ -172,13 +172,17 @@ describe("the metadata of calls whose heads share a memo", () => {
     const second = callMetadata({ head }, { ...context, requestId: "two" });
     expect(second.pairs).toEqual(expected("two", context.peer.address, "shop.test"));
     expect(first.get("x-request-id")).toBe("one");
+    second.append("x-c", "3");
+    expect(callMetadata({ head }, { ...context, requestId: "three" }).get("x-c")).toBeUndefined();
   });
 
-  test("says what is known of the caller now, not what was", () => {
+  test.each<[string, Partial<Context>, string, string]>([
+    ["address", { peer: { address: "192.0.2.99", port: 1 } }, "x-forwarded-for", "192.0.2.99"],
+    ["scheme", { secure: true }, "x-forwarded-proto", "https"],
+    ["host", { forwardedHost: "other.test" }, "x-forwarded-host", "other.test"],
+  ])("says the caller's %s as it is now, not as it was", (_name, now, field, value) => {
     callMetadata({ head }, context);
-    const peer = { address: "192.0.2.99", port: 1 };
-    const other = callMetadata({ head }, { ...context, peer, forwardedHost: "other.test" });
-    expect(other.pairs).toEqual(expected(context.requestId, "192.0.2.99", "other.test"));
+    expect(callMetadata({ head }, { ...context, ...now }).get(field)).toBe(value);
   });
 
   test("names the gateway as the configuration has it now", () => {
