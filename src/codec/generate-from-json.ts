@@ -3,6 +3,7 @@ import { fieldFromJson, twice, twoOfOneof } from "./interpret-from-json.ts";
 import { missing, readKey } from "./json-key.ts";
 import { skipBlank, skipNull, unfinished } from "./json-scan.ts";
 import { stringFromJson } from "./json-string.ts";
+import { isOfTexts, textsFromJson } from "./map-texts.ts";
 import { memory, overflow } from "./memory.ts";
 import { type FieldPlan, type FromJson, type Kind, kind, type MessagePlan } from "./plan.ts";
 import {
@@ -40,6 +41,7 @@ const runtime = {
   skipNull,
   unfinished,
   fieldFromJson,
+  textsFromJson,
   stringFromJson,
   bytesFromJson,
   boolFromJson,
@@ -149,7 +151,8 @@ function addField(source: Source, field: FieldPlan, drop: boolean): void {
     const oneof = `oneof ${field.oneof}`;
     source.add(`if (${source.isSet(oneof)}) twoOfOneof(keyAt, field${index});`, source.set(oneof));
   }
-  if (field.shape === "map" || value.kind === kind.group || (value.enum !== undefined && drop)) {
+  if (isOfTexts(field)) source.add(`pos = textsFromJson(field${index}, pos, at); at = memory.at;`);
+  else if (field.shape === "map" || value.kind === kind.group || (value.enum !== undefined && drop)) {
     source.add(`pos = fieldFromJson(field${index}, pos, at, depth, ${drop}); at = memory.at;`);
   } else if (field.shape === "list") addList(source, field);
   else addSingular(source, field);

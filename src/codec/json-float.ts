@@ -14,14 +14,46 @@ export function readDouble(pos: number, what = "double"): number {
   const negative = byte === 0x2d;
   if (negative) byte = bytes[++next]!;
   const start = next;
-  const first = byte;
+  let value = 0;
+  while (byte >= 0x30 && byte <= 0x39) {
+    value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
+    byte = bytes[++next]!;
+  }
+  let digits = next - start;
+  let places = 0;
+  if (digits === 0 || (digits > 1 && bytes[start] === 0x30)) return readAnyDouble(pos, what);
+  if (byte === 0x2e) {
+    const point = next;
+    byte = bytes[++next]!;
+    while (byte >= 0x30 && byte <= 0x39) {
+      value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
+      byte = bytes[++next]!;
+    }
+    places = next - point - 1;
+    digits += places;
+    if (places === 0) return readAnyDouble(pos, what);
+  }
+  // Up to nine digits are an integer of 32 bits.
+  if (digits > 9) return readLongDouble(pos, what);
+  if (byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32) return readAnyDouble(pos, what);
+  memory.pos = next;
+  const magnitude = places === 0 ? value : value / powers[places]!;
+  return negative ? -magnitude : magnitude;
+}
+
+/** `readDouble` for more digits, which do not begin with a zero that is one too many. */
+function readLongDouble(pos: number, what: string): number {
+  const { bytes } = memory;
+  const negative = bytes[pos] === 0x2d;
+  const start = negative ? pos + 1 : pos;
+  let next = start;
+  let byte = bytes[next]!;
   let value = 0;
   while (byte >= 0x30 && byte <= 0x39) {
     value = value * 10 + (byte - 0x30);
     byte = bytes[++next]!;
   }
   let digits = next - start;
-  if (digits === 0 || (first === 0x30 && digits > 1)) return readAnyDouble(pos, what);
   let places = 0;
   if (byte === 0x2e) {
     const point = next;
@@ -32,7 +64,6 @@ export function readDouble(pos: number, what = "double"): number {
     }
     places = next - point - 1;
     digits += places;
-    if (places === 0) return readAnyDouble(pos, what);
   }
   if (digits > 15 || (byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32)) {
     return readAnyDouble(pos, what);

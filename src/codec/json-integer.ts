@@ -53,6 +53,37 @@ export function readInteger64(pos: number, signed: boolean, what: string): numbe
   if (inQuotes) byte = bytes[++next]!;
   const negative = byte === 0x2d;
   if (negative) byte = bytes[++next]!;
+  const start = next;
+  let value = 0;
+  while (byte >= 0x30 && byte <= 0x39) {
+    value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
+    byte = bytes[++next]!;
+  }
+  const digits = next - start;
+  // Up to nine digits are an integer of 32 bits.
+  if (digits === 0 || digits > 9 || (digits > 1 && bytes[start] === 0x30) || (negative && !signed)) {
+    return readWideInteger(pos, signed, what);
+  }
+  if (inQuotes) {
+    if (byte !== 0x22) return readWideInteger(pos, signed, what);
+    next++;
+  } else if (byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32) {
+    return readWideInteger(pos, signed, what);
+  }
+  memory.pos = next;
+  memory.hi = negative && value !== 0 ? -1 : 0;
+  return negative ? -value | 0 : value;
+}
+
+/** `readInteger64` for integers of any length. */
+function readWideInteger(pos: number, signed: boolean, what: string): number {
+  const { bytes } = memory;
+  let next = pos;
+  let byte = bytes[next]!;
+  const inQuotes = byte === 0x22;
+  if (inQuotes) byte = bytes[++next]!;
+  const negative = byte === 0x2d;
+  if (negative) byte = bytes[++next]!;
   const first = byte;
   const start = next;
   let head = 0;

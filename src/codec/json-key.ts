@@ -1,5 +1,5 @@
 import { faulty } from "./fault.ts";
-import { afterKey, expectKey, quote, skipValue } from "./json-scan.ts";
+import { afterKey, closeBrace, expectKey, firstItem, nextItem, quote, skipValue } from "./json-scan.ts";
 import { readText } from "./json-string.ts";
 import { memory } from "./memory.ts";
 import type { FieldPlan, MessagePlan } from "./plan.ts";
@@ -31,4 +31,17 @@ export function readKey(plan: MessagePlan, pos: number, start: number): FieldPla
 
 export function missing(start: number, field: FieldPlan): never {
   faulty(start, `the required field ${field.descriptor.jsonName} is missing`);
+}
+
+/** Refuses an object that is a map, has been read, and has a key twice, at the first that stood before. */
+export function refuseRepeatedKey(pos: number): never {
+  const seen = new Set<string>();
+  for (let next = firstItem(pos + 1, closeBrace); next >= 0; ) {
+    const keyAt = next;
+    const key = readText(next);
+    if (seen.has(key)) faulty(keyAt, "the key stands twice");
+    seen.add(key);
+    next = nextItem(skipValue(afterKey(memory.pos), 1), closeBrace);
+  }
+  faulty(pos, "the key stands twice");
 }

@@ -1,5 +1,6 @@
 import { expected, faulty } from "./fault.ts";
 import { valueFromJson } from "./interpret-from-json.ts";
+import { refuseRepeatedKey } from "./json-key.ts";
 import {
   afterKey,
   closeBrace,
@@ -9,10 +10,10 @@ import {
   nextItem,
   openBrace,
   quote,
-  skipValue,
 } from "./json-scan.ts";
 import { readText, stringFromJson } from "./json-string.ts";
 import { repeatsKey } from "./map-keys.ts";
+import { isOfTexts, textsFromJson } from "./map-texts.ts";
 import { memory, overflow } from "./memory.ts";
 import { type FieldPlan, kind, type ValuePlan } from "./plan.ts";
 import { dropped, scalarFromJson } from "./scalar-from-json.ts";
@@ -28,6 +29,7 @@ export function mapFromJson(
   depth: number,
   drop: boolean,
 ): number {
+  if (isOfTexts(field)) return textsFromJson(field, pos, start);
   const { bytes } = memory;
   if (bytes[pos] !== openBrace) expected(pos, "an object");
   const key = field.key as ValuePlan;
@@ -47,7 +49,7 @@ export function mapFromJson(
     next = nextItem(next, closeBrace);
   }
   next = memory.pos;
-  if (repeatsKey(start, at, tagBytes, undefined)) faulty(repeatedKey(pos), "the key stands twice");
+  if (repeatsKey(start, at, tagBytes, undefined)) refuseRepeatedKey(pos);
   memory.at = at;
   return next;
 }
@@ -68,17 +70,4 @@ function keyFromJson(key: ValuePlan, pos: number, at: number): number {
 /** Whether the string holds nothing but a decimal integer. */
 function isDecimal(pos: number): boolean {
   return integer.test(readText(pos));
-}
-
-/** Where the first key stands that stood before. */
-function repeatedKey(pos: number): number {
-  const seen = new Set<string>();
-  for (let next = firstItem(pos + 1, closeBrace); next >= 0; ) {
-    const keyAt = next;
-    const key = readText(next);
-    if (seen.has(key)) return keyAt;
-    seen.add(key);
-    next = nextItem(skipValue(afterKey(memory.pos), 1), closeBrace);
-  }
-  return pos;
 }

@@ -30,12 +30,12 @@ export function repeatsKey(pos: number, end: number, tag: Uint8Array, key: Value
 }
 
 /** Forgets the keys that were added. */
-export function startKeys(): void {
+function startKeys(): void {
   count = 0;
 }
 
 /** Adds a key by its bytes. None are added between that belong to another map. */
-export function addKey(from: number, length: number): void {
+function addKey(from: number, length: number): void {
   if (count * 2 === keys.length) {
     const larger = new Int32Array(keys.length * 2);
     larger.set(keys);
@@ -47,8 +47,34 @@ export function addKey(from: number, length: number): void {
 }
 
 /** Whether two of the keys added are the same. */
-export function haveRepeated(): boolean {
+function haveRepeated(): boolean {
   return count > 1 && (count <= 8 ? repeatsInFew() : repeatsInMany());
+}
+
+/** So many keys of a map are remembered by a part of their bytes. */
+const mostPrints = 8;
+const prints = new Int32Array(mostPrints);
+/** What of a length and three bytes belongs to a text of 0 to 3 bytes. */
+const printMasks = Int32Array.of(0xff, 0xffff, 0xffffff, -1);
+
+/**
+ * Whether a key, a text as it is written, is certainly none of the `count` that were asked for before it in the same map. One
+ * that is longer than 127 bytes, or comes after many, is not. Keys of no other map are asked for in between.
+ */
+export function isNewKey(pos: number, count: number): boolean {
+  const { bytes, view } = memory;
+  const length = bytes[pos]!;
+  if (count >= mostPrints || length > 127) return false;
+  const first = view.getInt32(pos, true);
+  const print =
+    length < 4
+      ? first & printMasks[length]!
+      : first ^ Math.imul(view.getInt32(pos + length - 3, true), 0x5bd1e995);
+  for (let other = 0; other < count; other++) {
+    if (prints[other] === print) return false;
+  }
+  prints[count] = print;
+  return true;
 }
 
 /** Whether the key at `pos` is written as no other bytes could say it. */

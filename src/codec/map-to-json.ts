@@ -1,11 +1,11 @@
-import { addKey, haveRepeated, repeatsKey, startKeys, startsWith } from "./map-keys.ts";
+import { repeatsKey, startsWith } from "./map-keys.ts";
+import { isOfTexts, textsToJson } from "./map-texts.ts";
 import { memory, overflow } from "./memory.ts";
 import { withPlaced } from "./placed.ts";
 import { type FieldPlan, kind, type ValuePlan } from "./plan.ts";
 import { enumText, scalarToJson, zeroText } from "./scalar-to-json.ts";
 import { isUndeclared, messageToJson, valueToJson } from "./value-to-json.ts";
 import { readLength, readTag, skipField } from "./wire.ts";
-import { stringText } from "./wire-string.ts";
 
 /** A map's fields stand apart or more than once, so that a plain pass cannot tell which win. */
 class NotCanonical extends Error {}
@@ -24,7 +24,7 @@ export function isGiveUp(error: unknown): boolean {
 export function mapToJson(field: FieldPlan, pos: number, end: number, start: number, depth: number): number {
   const { bytes } = memory;
   const { tagBytes } = field;
-  if (!memory.careful && field.key?.kind === kind.string && field.value.kind === kind.string) {
+  if (!memory.careful && isOfTexts(field)) {
     const after = textsToJson(field, pos, end, start);
     if (after >= 0) return after;
   }
@@ -107,39 +107,6 @@ function entryToJson(field: FieldPlan, pos: number, end: number, start: number, 
   if (valueAt >= 0) return valueToJson(value, 2, valueAt, end, at, depth);
   if (value.message !== undefined) return messageToJson(value.message, end, end, at, depth + 1);
   return value.enum !== undefined ? enumText(value.enum, value.enum.first, at) : zeroText(value.kind, at);
-}
-
-/** `mapToJson` for entries of two short texts that are laid out as writers do it; -1 where one is not. */
-function textsToJson({ tag, tagBytes }: FieldPlan, pos: number, end: number, start: number): number {
-  const { bytes } = memory;
-  if (!startsWith(tagBytes, pos - tagBytes.length)) return -1;
-  startKeys();
-  let next = pos;
-  let at = start;
-  bytes[at++] = 0x7b;
-  for (;;) {
-    if (at > memory.limit) overflow();
-    const keyAt = next + 3;
-    const keyLength = bytes[next + 2]!;
-    const valueAt = keyAt + keyLength + 2;
-    const after = next + 1 + bytes[next]!;
-    if (bytes[next]! > 127 || bytes[next + 1] !== 10 || after > end) return -1;
-    const valueLength = bytes[valueAt - 1]!;
-    if (bytes[valueAt - 2] !== 18 || valueAt + valueLength !== after) return -1;
-    addKey(keyAt, keyLength);
-    at = stringText(keyAt, keyAt + keyLength, at);
-    bytes[at] = 0x3a;
-    at = stringText(valueAt, after, at + 1);
-    next = after;
-    if (next >= end || !startsWith(tagBytes, next)) break;
-    next += tagBytes.length;
-    bytes[at++] = 0x2c;
-  }
-  // The same tag in a longer form, or a key that stands twice: which entry wins is for the careful pass.
-  if ((next < end && readTag(next) === (tag | 0)) || haveRepeated()) giveUp();
-  memory.pos = next;
-  bytes[at] = 0x7d;
-  return at + 1;
 }
 
 function isWide({ kind: of }: ValuePlan): boolean {

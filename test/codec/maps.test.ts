@@ -164,4 +164,32 @@ describe.each(ways)("maps, %s", (_name, options) => {
     expect(fault.path).toBe(path);
     expect(fault.side).toBe("json");
   });
+
+  describe.each<readonly [string, readonly string[]]>([
+    ["the shortest keys", ["", "a", "b", "ab", "ba", "abc", "abd", "\0"]],
+    ["keys of the same beginning and end", ["aaaXbbbb", "aaaYbbbb", "aaaXYbbbb", "aaaZbbbb"]],
+    ["keys about as long as one byte of length tells", [126, 127, 128, 129].map((size) => "k".repeat(size))],
+    ["many keys", Array.from({ length: 40 }, (_, index) => `key ${index}`)],
+  ])("a map of texts by %s", (_of, keys) => {
+    const of = (list: readonly string[]) =>
+      `{"mapStringString":{${list.map((key, index) => `${JSON.stringify(key)}:"${index}"`).join(",")}}}`;
+    const entry = (key: string, value: string) => bytes(69, join(text(1, key), text(2, value)));
+
+    test("is the same both ways", () => {
+      expect(printed(codec, codec.fromJson(Buffer.from(of(keys))))).toBe(
+        JSON.stringify(JSON.parse(of(keys))),
+      );
+      expect(printed(codec, join(...keys.map((key, index) => entry(key, String(index)))))).toBe(of(keys));
+    });
+
+    test.each(keys)("has %j once", (key) => {
+      const fault = faultOf(() => codec.fromJson(Buffer.from(of([...keys, key]))));
+      expect(fault.path).toMatch(/^mapStringString\["/);
+      expect(fault.fault).toBe("the key stands twice");
+      const twice = join(...keys.map((each) => entry(each, "first")), entry(key, "last"));
+      expect(JSON.parse(printed(codec, twice))).toEqual({
+        mapStringString: { ...Object.fromEntries(keys.map((each) => [each, "first"])), [key]: "last" },
+      });
+    });
+  });
 });

@@ -72,6 +72,21 @@ describe.each(ways)("numbers, %s", (_name, options) => {
     for (const type of ["Uint64", "Fixed64"]) expect(read(`optional${type}`, json)).toBe(quoted);
   });
 
+  test("reads integers and decimals of any number of digits", () => {
+    const digits = "9081726354453627180";
+    for (let size = 1; size <= digits.length; size++) {
+      const text = digits.slice(0, size);
+      for (const json of [text, `-${text}`, `"${text}"`, `"-${text}"`]) {
+        expect(read("optionalInt64", json)).toBe(`"${json.replaceAll('"', "")}"`);
+      }
+      for (let point = 1; point < size; point++) {
+        const decimal = `${text.slice(0, point)}.${text.slice(point)}`;
+        expect(read("optionalDouble", decimal)).toBe(String(Number(decimal)));
+        expect(read("optionalDouble", `-0.${text}`)).toBe(String(-Number(`0.${text}`)));
+      }
+    }
+  });
+
   test.each([
     "1.5",
     "1e-1",
