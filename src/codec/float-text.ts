@@ -1,5 +1,7 @@
 import { int32Text, sixDigits, uint32Text } from "./integer-text.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 const scales = [1, 10, 100, 1000, 1e4, 1e5, 1e6];
 

@@ -1,4 +1,6 @@
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 /** The two digits of each number below 100, as the little-endian form of 16 bits. */
 const pairs = Uint16Array.from(

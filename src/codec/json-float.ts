@@ -1,7 +1,9 @@
 import { expected, faulty } from "./fault.ts";
 import { skipNumber } from "./json-scan.ts";
 import { readText } from "./json-string.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 const quotedNumber = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 const powers = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);

@@ -1,7 +1,9 @@
 import { expected } from "./fault.ts";
 import { skipNumber } from "./json-scan.ts";
 import { readText } from "./json-string.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 /** How a number in quotes may be written; leading zeros do no harm there. */
 const quoted = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;

@@ -1,6 +1,8 @@
 import { expected, faulty, maxDepth, tooDeepJson } from "./fault.ts";
 import { readInside } from "./json-string.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 /** What stands at a position, of JSON text that need not be valid. */
 export const quote = 0x22;

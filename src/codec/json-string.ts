@@ -1,7 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { expected, faulty } from "./fault.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
 import { frame } from "./wire.ts";
+
+const memory = shared;
 
 const hex = new Int8Array(256).fill(-1);
 for (let digit = 0; digit < 16; digit++) {

@@ -1,6 +1,8 @@
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
 import { kind, type ValuePlan } from "./plan.ts";
 import { delimited, readLength, skipField, varint } from "./wire.ts";
+
+const memory = shared;
 
 /** Where the keys of the entries looked at lie: starts and lengths by turns. */
 let keys = new Int32Array(256);

@@ -14,10 +14,12 @@ import {
 } from "./json-scan.ts";
 import { stringFromJson } from "./json-string.ts";
 import { isNewKey, repeatsKey, startsWith } from "./map-keys.ts";
-import { memory, overflow } from "./memory.ts";
+import { overflow, memory as shared } from "./memory.ts";
 import { type FieldPlan, kind } from "./plan.ts";
 import { frame, put, readTag } from "./wire.ts";
 import { stringText } from "./wire-string.ts";
+
+const memory = shared;
 
 /** Tags of the parts of an entry. */
 const keyTag = 10;

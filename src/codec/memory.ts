@@ -1,7 +1,7 @@
 import { WireFault } from "./fault.ts";
 
 /**
- * Where conversions read and write: one buffer that holds the output from its start and the input at its end. Input is
+ * Where conversions read and write: one buffer that holds the output from its start and the input behind it. Input is
  * copied in, so that readers may look a few bytes beyond its end, where a zero stops every loop. A conversion never
  * yields, so one memory serves all.
  *
@@ -21,7 +21,6 @@ export interface Memory {
   /** The input: from here to `inputEnd`. */
   inputStart: number;
   inputEnd: number;
-  outputStart: number;
   /** The input is known to be valid UTF-8. */
   isUtf8: boolean;
   /** Messages on the wire are put into canonical order before they are read. */
@@ -31,11 +30,13 @@ export interface Memory {
 /** How far beyond `limit` a value may reach, the input's own bytes aside. */
 export const slack = 1024;
 const padding = 16;
+/** Room for what most messages take, of which memory is used as far as conversions reach. */
+const workSize = 16 * 1024 * 1024;
+/** Room for what is printed of little: defaults, long names. */
+const leastRoom = 32 * 1024;
 const slabSize = 64 * 1024;
-/** A result up to this size keeps its slab alive; a larger one is copied. */
+/** Results up to this size share a slab. */
 const largestShared = 4 * 1024;
-/** A buffer for large messages is kept up to this size. */
-const largestKept = 4 * 1024 * 1024;
 /** Such that every position, with what is read beyond it, is an integer of 31 bits. */
 const largestOutput = 512 * 1024 * 1024;
 const largestInput = 512 * 1024 * 1024;
@@ -45,22 +46,28 @@ const largestInput = 512 * 1024 * 1024;
 // used, it keeps twice as much as that; other allocators take no notice (mallopt(3), M_MMAP_THRESHOLD).
 Buffer.allocUnsafeSlow(31 * 1024 * 1024);
 
+const work = Buffer.allocUnsafeSlow(workSize);
+const workView = viewOf(work);
 let slab = Buffer.allocUnsafeSlow(slabSize);
-let slabView = viewOf(slab);
-let large = slab;
-let largeView = slabView;
 let used = 0;
+/** The beginning of the work, in sizes of which one is copied instead of just what is needed: to make a view takes longer. */
+const step = 64;
+const beginnings = Array.from({ length: largestShared / step + 1 }, (_, index) =>
+  work.subarray(0, index * step),
+);
 
+// As long as `bytes` and `view` are never set again, V8 takes them for constants, and what reads and writes there takes three
+// quarters of the time. So a process pays for its first message that does not fit into the work. An import is no constant to V8:
+// modules that do most of the work name `memory` once more.
 export const memory: Memory = {
-  bytes: slab,
-  view: slabView,
+  bytes: work,
+  view: workView,
   limit: 0,
   pos: 0,
   at: 0,
   hi: 0,
   inputStart: 0,
   inputEnd: 0,
-  outputStart: 0,
   isUtf8: false,
   careful: false,
 };
@@ -77,11 +84,11 @@ export function overflow(): never {
  * Runs a conversion of `input` until it has enough room.
  *
  * @param room how many bytes of output to try first
- * @param run reads from `memory.inputStart`, writes from `memory.outputStart`, returns where its output ends
+ * @param run reads from `memory.inputStart`, writes from the start of the memory, returns where its output ends
  */
 export function convert(input: Uint8Array, room: number, run: () => number): Uint8Array {
   if (input.length > largestInput) throw new WireFault("it is too large");
-  for (let tried = Math.min(room, largestOutput); ; tried = Math.min(tried * 4, largestOutput)) {
+  for (let tried = firstRoom(input.length, room); ; tried = Math.min(tried * 4, largestOutput)) {
     open(input, tried);
     try {
       return take(run());
@@ -92,51 +99,50 @@ export function convert(input: Uint8Array, room: number, run: () => number): Uin
   }
 }
 
+/** As much as is asked for, within what is there if that is likely to do. */
+function firstRoom(length: number, room: number): number {
+  const most = workSize - 2 * length - slack - padding;
+  return room > most && most > 2 * length ? most : Math.min(Math.max(room, leastRoom), largestOutput);
+}
+
 function open(input: Uint8Array, room: number): void {
   const { length } = input;
-  const total = room + length + slack + length + padding;
-  if (total > slabSize / 4) {
-    if (large.length < total || large === slab) {
-      large = Buffer.allocUnsafeSlow(2 ** Math.ceil(Math.log2(total)));
-      largeView = viewOf(large);
-    }
-    memory.bytes = large;
-    memory.view = largeView;
-    memory.outputStart = 0;
-  } else {
-    if (slabSize - used < total) {
-      slab = Buffer.allocUnsafeSlow(slabSize);
-      slabView = viewOf(slab);
-      used = 0;
-    }
-    memory.bytes = slab;
-    memory.view = slabView;
-    memory.outputStart = used;
-  }
-  const { bytes } = memory;
-  const start = bytes.length - padding - length;
+  const start = room + length + slack;
+  const total = start + length + padding;
+  if (total > workSize) use(Buffer.allocUnsafeSlow(total));
+  else if (memory.bytes !== work) use(work);
+  const { bytes, view } = memory;
   bytes.set(input, start);
-  memory.view.setInt32(bytes.length - padding, 0);
+  view.setInt32(start + length, 0);
   memory.inputStart = start;
   memory.inputEnd = start + length;
-  memory.limit = start - length - slack;
+  memory.limit = room;
   memory.isUtf8 = false;
 }
 
+function use(bytes: Buffer): void {
+  memory.bytes = bytes;
+  memory.view = bytes === work ? workView : viewOf(bytes);
+}
+
+/** Copies a result of a conversion out of the memory. */
 function take(end: number): Uint8Array {
-  const { bytes, outputStart } = memory;
-  const size = end - outputStart;
-  if (bytes === slab && size <= largestShared) {
-    used = end;
-    return bytes.subarray(outputStart, end);
+  const { bytes } = memory;
+  if (end > largestShared || bytes !== work) {
+    const copy = Buffer.allocUnsafeSlow(end);
+    copy.set(bytes.subarray(0, end));
+    if (bytes !== work) use(work);
+    return copy;
   }
-  const copy = Buffer.allocUnsafeSlow(size);
-  copy.set(bytes.subarray(outputStart, end));
-  if (large.length > largestKept) {
-    large = slab;
-    largeView = slabView;
+  const beginning = beginnings[Math.ceil(end / step)]!;
+  if (beginning.length > slabSize - used) {
+    slab = Buffer.allocUnsafeSlow(slabSize);
+    used = 0;
   }
-  return copy;
+  const start = used;
+  used += end;
+  slab.set(beginning, start);
+  return slab.subarray(start, used);
 }
 
 function viewOf(buffer: Buffer): DataView {

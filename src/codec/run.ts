@@ -10,8 +10,8 @@ import type { MessagePlan } from "./plan.ts";
 
 /** Reads whole messages on the wire. */
 export function wireReader(plan: MessagePlan): (wire: Uint8Array) => Uint8Array {
-  const run = () => plan.toJson(memory.inputStart, memory.inputEnd, memory.outputStart, 1);
-  const runCarefully = () => plan.toJsonCarefully(memory.inputStart, memory.inputEnd, memory.outputStart, 1);
+  const run = () => plan.toJson(memory.inputStart, memory.inputEnd, 0, 1);
+  const runCarefully = () => plan.toJsonCarefully(memory.inputStart, memory.inputEnd, 0, 1);
   return (wire) => {
     const room = wire.length * 4 + 512;
     memory.careful = false;
@@ -41,7 +41,7 @@ export function jsonReader(
       bytes[inputStart] === 0xef && bytes[inputStart + 1] === 0xbb && bytes[inputStart + 2] === 0xbf;
     const pos = skipBlank(isMarked ? inputStart + 3 : inputStart);
     if (pos === inputEnd) faulty(pos, "expected JSON, got nothing");
-    const end = skipBlank(read(pos, memory.outputStart));
+    const end = skipBlank(read(pos, 0));
     if (end !== inputEnd) faulty(end, "more follows the end of the JSON value");
     return memory.at;
   };

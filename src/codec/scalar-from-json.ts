@@ -4,9 +4,11 @@ import { readDouble, readFloat } from "./json-float.ts";
 import { readInteger32, readInteger64 } from "./json-integer.ts";
 import { readBool, skipNull } from "./json-scan.ts";
 import { readText, stringFromJson } from "./json-string.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
 import { type EnumPlan, type Kind, kind } from "./plan.ts";
 import { frame, writeVarint32, writeVarint64 } from "./wire.ts";
+
+const memory = shared;
 
 /** The result of a reader that found an enum value nobody declared, which the options say to drop; in `memory.at`. */
 export const dropped = -1;

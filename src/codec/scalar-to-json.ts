@@ -2,10 +2,12 @@ import { base64Text } from "./base64.ts";
 import { malformed, truncated } from "./fault.ts";
 import { copyText, doubleText, floatText } from "./float-text.ts";
 import { int32Text, int64Text, uint32Text, uint64Text } from "./integer-text.ts";
-import { memory, overflow } from "./memory.ts";
+import { overflow, memory as shared } from "./memory.ts";
 import { type EnumPlan, type Kind, kind } from "./plan.ts";
 import { put, readLength, readVarint64 } from "./wire.ts";
 import { stringText } from "./wire-string.ts";
+
+const memory = shared;
 
 /** Writes the JSON of the scalar at `pos`, which is not an enum. Returns where that ends; the reader is in `memory.pos`. */
 export function scalarToJson(of: Kind, pos: number, end: number, at: number): number {

@@ -1,5 +1,7 @@
 import { malformed } from "./fault.ts";
-import { memory, overflow } from "./memory.ts";
+import { overflow, memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 const hexDigits = Buffer.from("0123456789abcdef");
 const shortEscapes: Readonly<Record<number, number>> = { 8: 0x62, 9: 0x74, 10: 0x6e, 12: 0x66, 13: 0x72 };

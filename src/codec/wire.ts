@@ -1,5 +1,7 @@
 import { malformed, maxDepth, tooDeepWire, truncated } from "./fault.ts";
-import { memory } from "./memory.ts";
+import { memory as shared } from "./memory.ts";
+
+const memory = shared;
 
 /** Wire types. */
 export const varint = 0;
