@@ -90,6 +90,7 @@ export async function* decodedPieces(exchange: Exchange): AsyncGenerator<Uint8Ar
 }
 
 function decoderOf(head: RequestHead): Decoder | undefined {
+  if (!isEncoded(head)) return undefined;
   const values = fieldValues(head.fields, "content-encoding");
   const encoding = values.join(",").trim().toLowerCase();
   if (encoding === "" || encoding === "identity") return undefined;

@@ -10,8 +10,12 @@ export function queryOf(target: string): string {
   return query < 0 ? "" : target.slice(query + 1);
 }
 
+/** As nearly all bodies are announced that are not gRPC's. */
+const json = "application/json";
+
 /** The media type of a content-type, lower case, without parameters. */
 export function mediaType(contentType: string): string {
+  if (contentType === json) return json;
   const end = contentType.indexOf(";");
   return (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
 }

@@ -145,6 +145,7 @@ export class Receiver implements FrameSink {
     if (!connection.isServer) connection.window.credit(size);
     if (size > length) connection.window.release(stream, size - length);
     if (length > 0) {
+      stream.remoteEnding = ended;
       if (stream.consumer === undefined) connection.window.release(stream, length);
       else stream.consumer.data(buffer.subarray(start, end));
     } else if (!ended) connection.abuse.spend("empty_frames", clock.now);

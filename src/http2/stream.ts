@@ -57,6 +57,8 @@ export class Stream {
   expected = -1;
   /** The peer will send nothing more. */
   remoteEnded = false;
+  /** What is being told is the last of the peer's data: the end comes just after it. */
+  remoteEnding = false;
   /** We have sent our end. */
   localEnded = false;
   /** Client: cancelled, and waiting for its reset. */

@@ -14,7 +14,10 @@ export function isBlank(
   contentType: string | undefined,
 ): boolean {
   if (body === undefined || body.length === 0) return true;
-  if (!body.every((byte) => byte === 32 || byte === 10 || byte === 13 || byte === 9)) return false;
+  for (let i = 0; i < body.length; i++) {
+    const byte = body[i]!;
+    if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return false;
+  }
   return !inputIsHttpBody && !isWire(contentType);
 }
 
@@ -40,7 +43,7 @@ export function readBody(plan: RulePlan, body: Uint8Array, contentType: string |
 
 /** Whether a body is in the binary form. */
 export function isWire(contentType: string | undefined): boolean {
-  return contentType !== undefined && wireType.test(contentType);
+  return contentType !== undefined && contentType !== "application/json" && wireType.test(contentType);
 }
 
 const wireType = /^\s*application\/(?:x-)?protobuf\s*(?:;|$)/i;

@@ -1,5 +1,5 @@
 import type { Stream } from "#http2";
-import type { BytesSink, RpcError, Timed, TimingWheel } from "#rpc";
+import { type BytesSink, type RpcError, type Timed, type TimingWheel, turnNow } from "#rpc";
 import { bodyStalled, bodyTooLarge, clientGone } from "../body-error.ts";
 
 /** Whoever waits for the body. */
@@ -41,7 +41,7 @@ export class StreamBody implements Timed {
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
     this.#size += chunk.length;
-    this.#wake();
+    if (!this.#stream.remoteEnding) this.#wake();
   }
 
   end(): void {
@@ -63,21 +63,7 @@ export class StreamBody implements Timed {
   }
 
   takeWhole(limit: number, sink: BytesSink): void {
-    let taken = 0;
-    const waiter: Waiter = {
-      woken: () => {
-        if (this.#gone) sink.failed(clientGone());
-        else if (this.#size > limit) sink.failed(bodyTooLarge(limit));
-        else {
-          this.#stream.consumed(this.#size - taken);
-          taken = this.#size;
-          if (this.#ended) sink.succeeded(this.#whole());
-          else this.#wait(waiter);
-        }
-      },
-      stalled: (error) => sink.failed(error),
-    };
-    waiter.woken();
+    new WholeBody(this, this.#stream, limit, sink).woken();
   }
 
   async *readPieces(): AsyncGenerator<Uint8Array> {
@@ -89,19 +75,29 @@ export class StreamBody implements Timed {
         yield chunk;
       } else if (this.#gone) throw clientGone();
       else if (this.#ended) return;
-      else await new Promise<void>((woken, stalled) => this.#wait({ woken, stalled }));
+      else await new Promise<void>((woken, stalled) => this.wait({ woken, stalled }));
     }
   }
 
-  #whole(): Uint8Array {
+  /** The client has gone before the end. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Takes all that has come. */
+  whole(): Uint8Array {
     const chunks = this.#chunks;
     this.#chunks = [];
     return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, this.#size);
   }
 
-  #wait(waiter: Waiter): void {
+  wait(waiter: Waiter): void {
     this.#waiter = waiter;
-    this.#wheel.add(this, this.#idleMs);
+    this.#wheel.add(this, this.#idleMs, turnNow());
   }
 
   #wake(): void {
@@ -110,5 +106,38 @@ export class StreamBody implements Timed {
     this.#waiter = undefined;
     this.#wheel.remove(this);
     waiter.woken();
+  }
+}
+
+/** Waits for all of a body. */
+class WholeBody implements Waiter {
+  readonly #body: StreamBody;
+  readonly #stream: Stream;
+  readonly #limit: number;
+  readonly #sink: BytesSink;
+  #taken = 0;
+
+  constructor(body: StreamBody, stream: Stream, limit: number, sink: BytesSink) {
+    this.#body = body;
+    this.#stream = stream;
+    this.#limit = limit;
+    this.#sink = sink;
+  }
+
+  woken(): void {
+    const body = this.#body;
+    const { size } = body;
+    if (body.gone) this.#sink.failed(clientGone());
+    else if (size > this.#limit) this.#sink.failed(bodyTooLarge(this.#limit));
+    else {
+      if (size > this.#taken) this.#stream.consumed(size - this.#taken);
+      this.#taken = size;
+      if (body.ended) this.#sink.succeeded(body.whole());
+      else body.wait(this);
+    }
+  }
+
+  stalled(error: RpcError): void {
+    this.#sink.failed(error);
   }
 }

@@ -1,8 +1,10 @@
 import { Code, RpcError } from "#rpc";
 import { requireKnownEncoding } from "../content-encoding.ts";
 import type { RequestHead } from "../exchange.ts";
-import { fieldValues } from "../fields.ts";
+import { field, fieldValues } from "../fields.ts";
 import { mediaType } from "../target.ts";
+
+const json = "application/json";
 
 /**
  * Checks that a body is announced as JSON in UTF-8, or not announced at all, which is taken for JSON.
@@ -10,12 +12,13 @@ import { mediaType } from "../target.ts";
  */
 export function requireJson(head: RequestHead): void {
   requireKnownEncoding(head);
-  const types = fieldValues(head.fields, "content-type");
-  if (types.length > 1) throw unsupported("more than one content-type");
-  const type = types[0];
-  if (type === undefined || type === "") return;
+  const type = field(head.fields, "content-type");
+  if (type !== undefined && fieldValues(head.fields, "content-type").length > 1) {
+    throw unsupported("more than one content-type");
+  }
+  if (type === undefined || type === "" || type === json) return;
   const media = mediaType(type);
-  if (media !== "application/json" && !/^application\/[\w.!#$&^-]+\+json$/.test(media)) {
+  if (media !== json && !/^application\/[\w.!#$&^-]+\+json$/.test(media)) {
     throw unsupported("the body must be application/json");
   }
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)"?/i.exec(type)?.[1];

@@ -176,12 +176,15 @@ function streamsRequests({ route }: MethodMatch): boolean {
 
 /** What a stream of JSON may call itself besides JSON. */
 function isSequence(contentType: string | undefined): boolean {
-  return (
-    contentType !== undefined &&
-    /^application\/(?:x-)?(?:ndjson|jsonl|json-seq)$/.test(mediaType(contentType))
-  );
+  return matches(contentType, /^application\/(?:x-)?(?:ndjson|jsonl|json-seq)$/);
 }
 
 function isWire(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^application\/(?:x-)?protobuf$/.test(mediaType(contentType));
+  return matches(contentType, /^application\/(?:x-)?protobuf$/);
+}
+
+/** Whether the media type is of a kind that plain JSON is not. */
+function matches(contentType: string | undefined, kind: RegExp): boolean {
+  if (contentType === undefined || contentType === "application/json") return false;
+  return kind.test(mediaType(contentType));
 }
