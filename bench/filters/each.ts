@@ -44,6 +44,7 @@ const logger = createLogger({ write: () => {} });
 const meter = createPrometheusMeter();
 let logged = 0;
 const sink = {
+  writeOctets() {},
   write(line: string) {
     logged += line.length;
   },

@@ -1,6 +1,6 @@
 import type { Config, ConfigSource } from "#config";
 import type { Problem } from "#schema";
-import { createLogger, createPrometheusMeter, type LineSink } from "#telemetry";
+import { createLogger, createPrometheusMeter, type LineOutput } from "#telemetry";
 import { openAdmin, reloaded } from "./admin.ts";
 import { OwnCounts } from "./counts.ts";
 import { type Served, startServing } from "./serving.ts";
@@ -10,7 +10,7 @@ export interface GatewayOptions {
   /** Where a local CA is kept. */
   readonly stateDir: string;
   /** Log and access log. */
-  readonly sink: LineSink;
+  readonly sink: LineOutput;
   /** Called for `POST /api/reload`; resolves to what speaks against the new configuration. */
   readonly onReload?: () => Promise<readonly Problem[]>;
   /** Called for `POST /api/drain`. */

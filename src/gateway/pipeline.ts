@@ -18,7 +18,7 @@ import { admitting, type Cors } from "#frontend";
 import { Health } from "#gen/grpc/health/v1/health_pb";
 import { Code, codeFromName, type Filter } from "#rpc";
 import type { Method, SchemaRegistry } from "#schema";
-import type { LineSink, Logger, Meter } from "#telemetry";
+import type { LineOutput, Logger, Meter } from "#telemetry";
 import type { LiveState, LiveUpstream } from "./live-state.ts";
 import type { Access } from "./plan.ts";
 
@@ -27,7 +27,7 @@ export interface Observers {
   readonly meter: Meter;
   readonly logger: Logger;
   /** Undefined when there is no access log. */
-  readonly accessLog: LineSink | undefined;
+  readonly accessLog: LineOutput | undefined;
 }
 
 /** What one method, or one plain path, demands. */

@@ -14,7 +14,7 @@ import {
   WebSocketFront,
 } from "#frontend";
 import { type CompileOutcome, formatProblem, loadSchema, type Problem, SchemaWatcher } from "#schema";
-import type { LineSink, Logger, PrometheusMeter } from "#telemetry";
+import type { LineOutput, Logger, PrometheusMeter } from "#telemetry";
 import { createAbuseReports } from "./abuse-reports.ts";
 import type { Counts } from "./counts.ts";
 import { fieldLimits, openListeners, viaLines } from "./listeners.ts";
@@ -31,7 +31,7 @@ export interface ServingOptions {
   /** Where a local CA is kept. */
   readonly stateDir: string;
   /** Log and access log. */
-  readonly sink: LineSink;
+  readonly sink: LineOutput;
   readonly logger: Logger;
   readonly meter: PrometheusMeter;
   readonly counts: Counts;

@@ -1,8 +1,11 @@
 import type { Writable } from "node:stream";
-import type { LineSink } from "./logger.ts";
+import type { LineOutput } from "./logger.ts";
 
 /** Lines that wait for a reader who does not keep up, in bytes; what is over is dropped. */
 const maxWaiting = 8 * 1024 * 1024;
+
+/** Memory that lines are put together in, until it is full. */
+const slabSize = 64 * 1024;
 
 /**
  * A sink that writes once a turn of the event loop whatever came in it, and never lets a slow reader fill the memory.
@@ -10,36 +13,79 @@ const maxWaiting = 8 * 1024 * 1024;
  * @param atMost bytes of one write, where several processes write to one pipe and lines must stay whole; a longer line
  *   is written by itself
  */
-export function batchedLines(stream: Writable, atMost: number = Number.POSITIVE_INFINITY): LineSink {
-  let waiting = "";
-  return {
-    write(line) {
-      if (waiting === "") {
-        setImmediate(() => {
-          const text = waiting;
-          waiting = "";
-          for (const part of wholeLines(text, atMost))
-            if (stream.writable && stream.writableLength < maxWaiting) stream.write(part);
-        });
-      }
-      waiting += line;
-    },
+export function batchedLines(stream: Writable, atMost: number = Number.POSITIVE_INFINITY): LineOutput {
+  return new BatchedLines(stream, atMost);
+}
+
+class BatchedLines implements LineOutput {
+  readonly #stream: Writable;
+  readonly #atMost: number;
+  /** What is to be written before `#slab[#from..#at]`. */
+  #pieces: Uint8Array[] = [];
+  #slab: Buffer = Buffer.alloc(0);
+  #from = 0;
+  #at = 0;
+  #scheduled = false;
+
+  constructor(stream: Writable, atMost: number) {
+    this.#stream = stream;
+    this.#atMost = atMost;
+  }
+
+  write(line: string): void {
+    // A character of a text takes three bytes at most.
+    const most = line.length * 3;
+    if (most > slabSize || this.#at - this.#from + most > this.#atMost) {
+      const octets = Buffer.from(line);
+      this.writeOctets(octets, octets.length);
+      return;
+    }
+    this.#reserve(most);
+    this.#at += this.#slab.write(line, this.#at);
+    this.#schedule();
+  }
+
+  writeOctets(octets: Uint8Array, size: number): void {
+    if (this.#at - this.#from + size > this.#atMost) this.#cut();
+    const line = size === octets.length ? octets : octets.subarray(0, size);
+    if (size > slabSize) {
+      this.#cut();
+      this.#pieces.push(Uint8Array.from(line));
+    } else {
+      this.#reserve(size);
+      this.#slab.set(line, this.#at);
+      this.#at += size;
+    }
+    this.#schedule();
+  }
+
+  #reserve(size: number): void {
+    if (this.#slab.length - this.#at >= size) return;
+    this.#cut();
+    this.#slab = Buffer.allocUnsafeSlow(slabSize);
+    this.#from = 0;
+    this.#at = 0;
+  }
+
+  #cut(): void {
+    if (this.#at === this.#from) return;
+    this.#pieces.push(this.#slab.subarray(this.#from, this.#at));
+    this.#from = this.#at;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    this.#cut();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    const stream = this.#stream;
+    for (const piece of pieces)
+      if (stream.writable && stream.writableLength < maxWaiting) stream.write(piece);
   };
 }
-
-/** Parts of a text that end where a line does, none longer than it may be but for single lines that are. */
-function wholeLines(text: string, atMost: number): readonly (string | Buffer)[] {
-  if (text.length * 3 <= atMost || atMost === Number.POSITIVE_INFINITY) return [text];
-  const bytes = Buffer.from(text);
-  const parts: Buffer[] = [];
-  for (let from = 0; from < bytes.length; ) {
-    const last = bytes.lastIndexOf(newline, from + atMost - 1);
-    const next = last >= from ? last : bytes.indexOf(newline, from);
-    const to = next === -1 ? bytes.length : next + 1;
-    parts.push(bytes.subarray(from, to));
-    from = to;
-  }
-  return parts;
-}
-
-const newline = 0x0a;

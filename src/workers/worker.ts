@@ -1,6 +1,6 @@
 import { parseConfig } from "#config";
 import { type Serving, StartError, startServing } from "#gateway";
-import { createLogger, createPrometheusMeter, type LineSink, type PrometheusMeter } from "#telemetry";
+import { createLogger, createPrometheusMeter, type LineOutput, type PrometheusMeter } from "#telemetry";
 import type { Answers, FromWorker, Question, ToWorker } from "./messages.ts";
 import { RemoteCounts } from "./remote-counts.ts";
 
@@ -15,7 +15,7 @@ export interface PrimaryLink {
 export interface WorkerOptions {
   readonly link: PrimaryLink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly sink: LineSink;
+  readonly sink: LineOutput;
 }
 
 /** A worker process: serves what the primary tells it to. */

@@ -5,6 +5,7 @@ import { startGateway } from "#gateway";
 import { packageRoot } from "../../examples/shop/package-root.ts";
 import { startShop } from "../../examples/shop/supervisor.ts";
 import { mintToken } from "../../examples/token.ts";
+import { keepLines } from "../support/lines.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 
 /** The example shop behind the gateway as the example configures it, but that it serves plain HTTP too. */
@@ -34,7 +35,7 @@ export async function startShopGateway(): Promise<ShopGateway> {
   const { listen } = loaded.config;
   const gateway = await startGateway(
     { ...loaded.config, listen: { ...listen, http: { ...listen.http, mode: "serve" } } },
-    { stateDir: path.join(packageRoot, ".dragoman/test"), sink: { write: () => {} } },
+    { stateDir: path.join(packageRoot, ".dragoman/test"), sink: keepLines([]) },
   );
   const { httpsPort, httpPort, caPath } = gateway;
   if (httpPort === undefined || caPath === undefined) throw new Error("the gateway lacks a port or its CA");

@@ -6,6 +6,7 @@ import { type SoleGateway, startGateway } from "#gateway";
 import { formatProblem } from "#schema";
 import { withEngines } from "./engines.ts";
 import { connectHttp2, type Http2Client } from "./http2-client.ts";
+import { keepLines } from "./lines.ts";
 import { type TempFolder, tempFolder } from "./temp-folder.ts";
 
 /** A whole gateway in this process, over real sockets, from a configuration as a user writes it. */
@@ -47,7 +48,7 @@ export async function testGateway(
   const log: string[] = [];
   const gateway = await startGateway(withEngines(loaded.config), {
     stateDir: path.join(import.meta.dirname, "../../.dragoman/test"),
-    sink: { write: (line) => log.push(line) },
+    sink: keepLines(log),
   });
   const url = `https://localhost:${gateway.httpsPort}`;
   const ca = gateway.caPath === undefined ? Buffer.alloc(0) : readFileSync(gateway.caPath);

@@ -63,3 +63,44 @@ test("a stream that has ended is left alone", async () => {
   expect(writes).toEqual(["taken"]);
   expect(errors).toEqual([]);
 });
+
+test("lines of octets, texts and both keep their order, whatever their size", async () => {
+  const { stream, writes, take } = slowStream();
+  const sink = batchedLines(stream);
+  const sizes = [1, 100, 70_000, 3, 40_000, 40_000, 21_845, 21_846, 5, 200_000, 65_536, 65_537];
+  const lines = sizes.flatMap((size, i) => [`${i}${"x".repeat(size)}\n`, `${i}${"\u00e9".repeat(size)}\n`]);
+  const octets = Buffer.alloc(500_000);
+  for (const [i, line] of lines.entries()) {
+    if (i % 3 === 0) sink.write(line);
+    else sink.writeOctets(octets, octets.write(line));
+    octets.fill(0);
+  }
+  await turn();
+  while (stream.writableLength > 0) {
+    take();
+    await turn();
+  }
+  expect(writes.join("") === lines.join("")).toBe(true);
+});
+
+test("where several write to one pipe, a write ends where a line does", async () => {
+  const { stream, writes, take } = slowStream();
+  const sink = batchedLines(stream, 100);
+  const lines = Array.from({ length: 50 }, (_, i) => `${i} ${"\u00e9".repeat((i * 7) % 60)}\n`);
+  const octets = Buffer.alloc(200);
+  for (const [i, line] of lines.entries()) {
+    if (i % 2 === 0) sink.write(line);
+    else sink.writeOctets(octets, octets.write(line));
+  }
+  await turn();
+  while (stream.writableLength > 0) {
+    take();
+    await turn();
+  }
+  expect(writes.join("")).toBe(lines.join(""));
+  expect(writes.length).toBeLessThan(lines.length);
+  for (const write of writes) {
+    expect(write.endsWith("\n")).toBe(true);
+    expect(Buffer.byteLength(write) <= 100 || write.indexOf("\n") === write.length - 1).toBe(true);
+  }
+});

@@ -9,30 +9,31 @@ import {
   unaryOf,
   watchResponses,
 } from "#rpc";
-import type { LineSink } from "#telemetry";
-import { accessLine } from "./line.ts";
+import type { LineOutput } from "#telemetry";
+import { LineWriter } from "./line.ts";
 
 /** One line of JSON for each call, when it has ended. */
-export function accessLogFilter(sink: LineSink): Filter {
+export function accessLogFilter(sink: LineOutput): Filter {
+  const lines = new Lines(sink);
   return (next) => {
     const nextUnary = unaryOf(next);
     return handlerOf(
-      (call, outer) => nextUnary(call, new Logged(call, sink, outer)),
+      (call, outer) => nextUnary(call, new Logged(call, lines, outer)),
       async (call) => {
         let reply: Reply;
         try {
           reply = await next(call);
         } catch (thrown) {
-          sink.write(accessLine(call, RpcError.from(thrown), undefined));
+          lines.write(call, RpcError.from(thrown), undefined);
           throw thrown;
         }
         if (reply.kind === "unary") {
-          sink.write(accessLine(call, undefined, undefined));
+          lines.write(call, undefined, undefined);
           return reply;
         }
         const responses = watchResponses(reply.responses, {
           signal: call.signal,
-          ended: (failure, messages) => sink.write(accessLine(call, failure, messages)),
+          ended: (failure, messages) => lines.write(call, failure, messages),
         });
         return { ...reply, responses };
       },
@@ -40,25 +41,41 @@ export function accessLogFilter(sink: LineSink): Filter {
   };
 }
 
+/** Writes the lines of calls that have ended. */
+class Lines {
+  readonly #sink: LineOutput;
+  readonly #writer = new LineWriter();
+
+  constructor(sink: LineOutput) {
+    this.#sink = sink;
+  }
+
+  /** @param messages responses that a stream has had; undefined for what is no stream */
+  write(call: Call, error: RpcError | undefined, messages: number | undefined): void {
+    const { octets, size } = this.#writer.line(call, error, messages);
+    this.#sink.writeOctets(octets, size);
+  }
+}
+
 /** A unary call that is logged when it ends. */
 class Logged implements UnarySink {
   readonly #call: Call;
-  readonly #lines: LineSink;
+  readonly #lines: Lines;
   readonly #sink: UnarySink;
 
-  constructor(call: Call, lines: LineSink, sink: UnarySink) {
+  constructor(call: Call, lines: Lines, sink: UnarySink) {
     this.#call = call;
     this.#lines = lines;
     this.#sink = sink;
   }
 
   succeeded(reply: UnaryReply): void {
-    this.#lines.write(accessLine(this.#call, undefined, undefined));
+    this.#lines.write(this.#call, undefined, undefined);
     this.#sink.succeeded(reply);
   }
 
   failed(thrown: unknown): void {
-    this.#lines.write(accessLine(this.#call, RpcError.from(thrown), undefined));
+    this.#lines.write(this.#call, RpcError.from(thrown), undefined);
     this.#sink.failed(thrown);
   }
 }

@@ -1,6 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { accessLogFilter } from "#filter/access-log";
 import { type Call, Code, type Handler, type Payload, type Reply, RpcError } from "#rpc";
+import { keepLines } from "../../support/lines.ts";
 import { makeCall, payload, readAll, reader, responses, streamReply, unaryReply } from "../support/call.ts";
 
 const gone = new RpcError(Code.CANCELLED, "gone", { reason: "client_gone" });
@@ -13,7 +14,7 @@ async function logged(
     reply.kind === "stream" ? readAll(reply) : undefined,
 ): Promise<Record<string, unknown>[]> {
   const lines: string[] = [];
-  const handle = accessLogFilter({ write: (line) => lines.push(line) })(handler);
+  const handle = accessLogFilter(keepLines(lines))(handler);
   await handle(call)
     .then(read)
     .catch(() => {});
@@ -110,9 +111,7 @@ test.each<[string, Call["kind"], () => Promise<Reply>, Record<string, unknown>]>
 test("a stream is logged when it has ended, and once", async () => {
   const counts: number[] = [];
   const lines: string[] = [];
-  const handle = accessLogFilter({ write: (line) => lines.push(line) })(async () =>
-    streamReply(responses("a")),
-  );
+  const handle = accessLogFilter(keepLines(lines))(async () => streamReply(responses("a")));
   const messages = reader(await handle(makeCall({ kind: "stream" })));
   counts.push(lines.length);
   await messages.next();
@@ -170,4 +169,77 @@ test("of one call after the other, what each was", async () => {
   expect(await of({ httpPath: "/v1/a" }, "ben")).toEqual(["/v1/a", "/v1/{name}", "ben"]);
   expect(await of({ httpPath: '/v1/"b' })).toEqual(['/v1/"b', "/v1/{name}", undefined]);
   expect(await of({ httpPath: '/v1/"b', route: "/v1/b" })).toEqual(['/v1/"b', "/v1/b", undefined]);
+});
+
+/** Calls that differ from the one before in something that a line says. */
+const various: readonly (() => Parameters<typeof makeCall>[0])[] = [
+  () => ({ subject: "ann" }),
+  () => ({ subject: "ann", context: { httpPath: "/v1/t/a" } }),
+  () => ({ subject: "ann", context: { httpPath: "/v1/t/b" } }),
+  () => ({ subject: "ben", context: { httpPath: "/v1/t/b" } }),
+  () => ({ subject: "ben", context: { requestId: "a-much-longer-id" } }),
+  () => ({ context: { requestId: "a-much-longer-id", httpMethod: "POST" } }),
+  () => ({ context: { protocol: "grpc", httpMethod: "POST" } }),
+  () => ({ context: { httpPath: `/${"x".repeat(5000)}`, route: "" } }),
+  () => ({ context: { httpPath: '/"\\\u0007', endpoint: "[::1]:1", attempts: 3 } }),
+  () => ({ context: { httpPath: "/\u00e9\u4e2d\ud83d\ude00", attempts: 1234 } }),
+  () => ({ address: "2001:db8::1", context: { upstream: "u", upstreamMs: 3, queuedMs: 0.5 } }),
+];
+
+test("a line says nothing of the call before it", async () => {
+  const lines: string[] = [];
+  const shared = accessLogFilter(keepLines(lines))(async () => unaryReply());
+  const failing = accessLogFilter(keepLines(lines))(() => Promise.reject(new RpcError(Code.NOT_FOUND, "no")));
+  const told = (line: string | undefined) => ({ ...JSON.parse(line ?? ""), time: "", ms: 0 });
+  for (let i = 0; i < 400; i++) {
+    // Each after each other, and after itself.
+    const first = various[i % various.length];
+    const second = various[Math.floor(i / various.length) % various.length];
+    for (const options of [first, second])
+      for (const handle of [shared, failing]) {
+        await handle(makeCall(options?.())).catch(() => {});
+        const alone: string[] = [];
+        const fresh = handle === shared ? async () => unaryReply() : () => Promise.reject(gone);
+        await accessLogFilter(keepLines(alone))(fresh)(makeCall(options?.())).catch(() => {});
+        const expected = told(alone[0]);
+        const failure = handle === shared ? {} : { code: "NOT_FOUND", reason: undefined };
+        expect(told(lines.at(-1))).toEqual({ ...expected, ...failure });
+      }
+  }
+});
+
+test.each([
+  0, 0.0004, 0.0005, 0.001, 0.01, 0.012, 0.1, 0.12, 0.999, 0.9996, 1, 9.9995, 10, 12.34, 100, 999.9994,
+  999.9996, 1000, 60_000.5, 123_456_789.012,
+])("%s milliseconds", async (value) => {
+  const [line] = await logged(makeCall({ context: { upstreamMs: value, queuedMs: value } }), async () =>
+    unaryReply(),
+  );
+  const rounded = Math.round(value * 1000) / 1000;
+  expect(line?.upstreamMs).toBe(rounded);
+  expect(line?.queuedMs ?? 0).toBe(rounded);
+});
+
+test("the time of a line is that of its turn, whatever was said before", async () => {
+  vi.useFakeTimers({ toFake: ["Date"] });
+  const lines: string[] = [];
+  const handle = accessLogFilter(keepLines(lines))(async () => unaryReply());
+  const times = [
+    "00:00:00.007",
+    "00:00:00.007",
+    "00:00:01.007",
+    "00:00:01.000",
+    "00:00:02.000",
+    "23:59:59.999",
+  ];
+  try {
+    for (const time of times) {
+      await new Promise((resolve) => setImmediate(resolve));
+      vi.setSystemTime(`2026-02-03T${time}Z`);
+      await handle(makeCall());
+      expect(JSON.parse(lines.at(-1) ?? "").time).toBe(`2026-02-03T${time}Z`);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
