@@ -3,15 +3,30 @@ import { type Fields, field } from "./fields.ts";
 /** Makes the fields of an answer those that go out: what every answer has is added, and what none may have is left out. */
 export type CompleteFields = (fields: Fields) => string[];
 
+const mostKept = 64;
+
 /**
  * @param added name, value, name, value; each where the answer has none of that name
  * @param removed names, whoever has set them
  */
 export function completing(added: Fields, removed: readonly string[]): CompleteFields {
   const drops = new Set(removed);
+  /** Names of the last fields that stayed, by their places: answers have mostly the same names in the same order. */
+  const kept: string[] = [];
+  const isDropped = (name: string, place: number): boolean => {
+    if (kept[place] === name) return false;
+    if (drops.has(name)) return true;
+    if (place <= kept.length && place < mostKept) kept[place] = name;
+    return false;
+  };
+  const dropsAny = (fields: Fields): boolean => {
+    if (drops.size === 0) return false;
+    for (let i = 0; i < fields.length; i += 2) if (isDropped(fields[i] as string, i >> 1)) return true;
+    return false;
+  };
   return (fields) => {
     let all: string[];
-    if (drops.size === 0) all = fields.slice();
+    if (!dropsAny(fields)) all = fields.slice();
     else {
       all = [];
       for (let i = 0; i < fields.length; i += 2)

@@ -18,6 +18,19 @@ const withheld: ReadonlySet<string> = new Set([
 const name = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const value = /^[\x20-\x7e]*$/;
 
+/** Longer ones are looked through by the platform. */
+const short = 48;
+
+function isLegal(text: string): boolean {
+  const { length } = text;
+  if (length > short) return value.test(text);
+  for (let i = 0; i < length; i++) {
+    const octet = text.charCodeAt(i);
+    if (octet < 0x20 || octet > 0x7e) return false;
+  }
+  return true;
+}
+
 /** Names that were looked at already, and whether they are shown. */
 const shownNames = new Map<string, boolean>();
 const maxNames = 1000;
@@ -35,6 +48,6 @@ export function appendMetadata(fields: string[], metadata: Metadata): void {
   for (let i = 0; i < pairs.length; i += 2) {
     const key = pairs[i] as string;
     const text = pairs[i + 1] as string;
-    if ((shownNames.get(key) ?? judge(key)) && value.test(text)) fields.push(key, text);
+    if ((shownNames.get(key) ?? judge(key)) && isLegal(text)) fields.push(key, text);
   }
 }

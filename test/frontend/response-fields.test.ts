@@ -68,10 +68,16 @@ describe("metadata that become fields of an answer", () => {
     expect(shown([name, "1", "x-kept", "1"])).toEqual(["x-kept", "1"]);
   });
 
-  test.each(["a\r\nx: y", "a\nb", "a\0b", "s\u00fc\u00df", "a\u007fb"])(
-    "a value that no field may have: %j",
-    (value) => {
-      expect(shown(["x-a", value, "x-kept", "1"])).toEqual(["x-kept", "1"]);
-    },
-  );
+  describe.each(["", "a".repeat(46), "a".repeat(47), "a".repeat(100)])("after %j", (before) => {
+    test.each(["a\r\nx: y", "a\nb", "a\0b", "s\u00fc\u00df", "a\u007fb", "\u007f", "\u001f"])(
+      "a value that no field may have: %j",
+      (value) => {
+        expect(shown(["x-a", before + value, "x-kept", "1"])).toEqual(["x-kept", "1"]);
+      },
+    );
+
+    test.each(["", " ", "~", "a b"])("a value that one may have: %j", (value) => {
+      expect(shown(["x-a", before + value])).toEqual(["x-a", before + value]);
+    });
+  });
 });

@@ -266,11 +266,34 @@ describe("the encoder", () => {
     for (let i = 0; i < 3; i++) expect(encode(encoder, ["x-session", "abc"])[0]! & 0xf0).toBe(0x10);
     const sizes = [1, 2, 3].map(() => encode(encoder, ["x-session", "abd"]).length);
     expect(sizes[2]).toBe(1);
+    decode(new HpackDecoder(4096), `1009782d73657373696f6e03616264`);
+    expect(encode(encoder, ["x-session", "abd"])[0]! & 0xf0).toBe(0x10);
     // One that was indexed before it was known is not, from then on.
     const late = ["x-late", "abc"];
     for (let i = 0; i < 3; i++) encode(encoder, late);
     decode(new HpackDecoder(4096), `1006782d6c61746503616263`);
     expect(encode(encoder, late)[0]! & 0xf0).toBe(0x10);
+  });
+
+  test("6.2.3: passes on as never indexed what changes with each request, where it came so", () => {
+    const encoder = new HpackEncoder(4096);
+    const id = (text: string) => encode(encoder, ["x-request-id", text]);
+    for (const text of ["aaa", "bbb", "ccc"]) id(text);
+    const name = Buffer.from("x-request-id").toString("hex");
+    decode(new HpackDecoder(4096), `100c${name}03646464`);
+    expect(id("ddd")[0]! & 0xf0).toBe(0x10);
+    expect(id("eee")[0]! & 0xf0).toBe(0);
+  });
+
+  test("6.2.3: of however many names", () => {
+    const decoder = new HpackDecoder(4096);
+    const count = 1200;
+    for (let i = 0; i < count; i++) {
+      const name = Buffer.from(`n${String(i).padStart(4, "0")}`).toString("hex");
+      decode(decoder, `1005${name}0131`);
+    }
+    const encoder = new HpackEncoder(4096);
+    expect(encode(encoder, [`n${count - 1}`, "1"])[0]! & 0xf0).toBe(0x10);
   });
 
   test("4.2: tells the smallest size in between as well", () => {

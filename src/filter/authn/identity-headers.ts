@@ -21,6 +21,8 @@ export class IdentityHeaders {
   readonly #judged = new Map<string, boolean>();
   /** Names of the last header that stay in it, by their places: calls have mostly the same names in the same order. */
   readonly #kept: string[] = [];
+  /** Names and values for callers, who come again. */
+  readonly #told = new WeakMap<Principal, readonly string[]>();
 
   /** @param byProvider for each provider what is told of its callers; names in lower case with dashes */
   constructor(byProvider: ReadonlyMap<string, ClaimHeaders> = new Map()) {
@@ -59,12 +61,22 @@ export class IdentityHeaders {
   }
 
   /** Says who calls; to be called on a header that was stripped. */
-  tell(header: Metadata, { subject, provider, claims }: Principal): void {
-    header.append(subjectHeader, headerText(subject));
+  tell(header: Metadata, principal: Principal): void {
+    let told = this.#told.get(principal);
+    if (told === undefined) {
+      told = this.#read(principal);
+      this.#told.set(principal, told);
+    }
+    for (let i = 0; i < told.length; i += 2) header.append(told[i] as string, told[i + 1] as string);
+  }
+
+  #read({ subject, provider, claims }: Principal): readonly string[] {
+    const told = [subjectHeader, headerText(subject)];
     for (const [name, claim] of this.#byProvider.get(provider) ?? []) {
       const text = claim === "sub" ? subject : claimText(claims[claim]);
-      if (text !== undefined) header.append(name, headerText(text));
+      if (text !== undefined) told.push(name, headerText(text));
     }
+    return told;
   }
 }
 

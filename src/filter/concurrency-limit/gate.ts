@@ -103,6 +103,7 @@ export class Gate implements ConcurrencyGate {
   }
 
   #admit(): void {
+    if (this.queued === 0) return;
     for (const priority of order) {
       for (const waiter of this.#waiting[priority]) {
         if (this.#inside >= this.limit) return;

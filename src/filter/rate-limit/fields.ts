@@ -42,9 +42,10 @@ export function addLimitFields(
     const standing = standings[i] as Standing;
     const { limit, allowance, partition } = demand;
     const pk = partition === undefined ? "" : `;pk=:${partition}:`;
-    const comma = policies === "" ? "" : ", ";
-    policies += comma + allowance.advertised + pk;
-    limits += `${comma}"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}${pk}`;
+    const policy = pk === "" ? allowance.advertised : allowance.advertised + pk;
+    const left = `"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}${pk}`;
+    policies = tightest < 0 ? policy : `${policies}, ${policy}`;
+    limits = tightest < 0 ? left : `${limits}, ${left}`;
     if (tightest < 0 || standing.available < (standings[tightest] as Standing).available) tightest = i;
   }
   if (tightest < 0) return;

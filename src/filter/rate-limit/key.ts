@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { CallVariables, EvaluationError, type Program } from "#expression";
-import type { Call } from "#rpc";
+import type { Call, Principal } from "#rpc";
 import { addressKey } from "./address.ts";
 
 /** Reads one value of a call; undefined when the call does not have it. */
@@ -57,10 +57,18 @@ export function resultOf<T>(program: Program<T>, call: Call): T | undefined {
   }
 }
 
+/** What subjects are told apart by: callers come again, and so do their principals. */
+const subjects = new WeakMap<Principal, string>();
+
 /** A subject is unique with its provider only. */
 function subject({ context }: Call): string | undefined {
   const { principal } = context;
-  return principal === undefined ? undefined : `${principal.provider}\n${principal.subject}`;
+  if (principal === undefined) return undefined;
+  const known = subjects.get(principal);
+  if (known !== undefined) return known;
+  const key = `${principal.provider}\n${principal.subject}`;
+  subjects.set(principal, key);
+  return key;
 }
 
 /** A claim that is a text, a number or a truth value; anything else is not one value. */

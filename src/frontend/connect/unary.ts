@@ -33,7 +33,7 @@ export const connectUnaryProtocol: Protocol<ConnectUnaryMatch> = {
   name: "connect",
 
   matches(head) {
-    if (head.method === "GET") return getRequest.test(head.target);
+    if (head.method === "GET") return head.target.includes("connect=v1") && getRequest.test(head.target);
     const type = mediaType(field(head.fields, "content-type") ?? "");
     if (type === "application/proto") return true;
     return type === "application/json" && field(head.fields, "connect-protocol-version") !== undefined;

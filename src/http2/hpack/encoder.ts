@@ -1,7 +1,7 @@
 import { DynamicTable } from "./dynamic-table.ts";
 import { newEntry } from "./entry.ts";
 import { encodeHuffman, huffmanSize } from "./huffman.ts";
-import { isNeverIndexed, neverIndexedMarks } from "./never-indexed.ts";
+import { hasNeverIndexed, isNeverIndexed, neverIndexedMarks } from "./never-indexed.ts";
 import { sensitive } from "./sensitive.ts";
 import { staticIndex, staticNames } from "./static-table.ts";
 
@@ -13,7 +13,9 @@ const changing: ReadonlySet<string> = new Set([
   "last-modified",
   "location",
   "grpc-timeout",
+  "ratelimit",
   "traceparent",
+  "x-ratelimit-remaining",
   "x-request-id",
 ]);
 
@@ -38,6 +40,8 @@ interface Seen {
   nameInsertion: number;
   /** A value that may be indexed, as of so many marks. */
   judged: string | undefined;
+  /** As of as many marks: there are fields of this name that may not be indexed. */
+  suspect: boolean;
   marks: number;
 }
 
@@ -146,10 +150,15 @@ export class HpackEncoder {
   /** Asked once for a value that stays the same, until peers say so of more. */
   #isNeverIndexed(seen: Seen, name: string, value: string): boolean {
     const marks = neverIndexedMarks();
-    if (marks === 0 || (seen.judged === value && seen.marks === marks)) return false;
+    if (marks === 0) return false;
+    if (seen.marks !== marks) {
+      seen.marks = marks;
+      seen.judged = undefined;
+      seen.suspect = hasNeverIndexed(name);
+    }
+    if (!seen.suspect || seen.judged === value) return false;
     if (isNeverIndexed(name, value)) return true;
     seen.judged = value;
-    seen.marks = marks;
     return false;
   }
 
@@ -186,6 +195,7 @@ export class HpackEncoder {
       index: 0,
       nameInsertion: 0,
       judged: undefined,
+      suspect: false,
       marks: 0,
     };
     this.#seen.set(name, seen);
