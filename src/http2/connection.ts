@@ -7,6 +7,7 @@ import type { ConnectionOptions } from "./connection-options.ts";
 import { defaultMaxFrameSize, ErrorCode, maxWindow, preface } from "./constants.ts";
 import { Deadlines } from "./deadlines.ts";
 import { Departure } from "./departure.ts";
+import { flushing } from "./flushing.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { PeerStreams } from "./peer-streams.ts";
 import { Pings } from "./pings.ts";
@@ -247,6 +248,7 @@ export class Connection {
       if (!(thrown instanceof ConnectionFault)) throw thrown;
       this.fail(thrown);
     }
+    flushing.eventEnds();
   }
 
   #readPreface(chunk: Buffer): number {

@@ -3,21 +3,59 @@ export interface Flushed {
   flush(): void;
 }
 
-let waiting: Flushed[] = [];
-let spare: Flushed[] = [];
+/** Turns of the event loop for which output is gathered, once several events of one turn had some. */
+const gatheredTurns = 32;
 
 /**
- * Flushes at the end of this turn of the event loop, once every socket that had something to read was read: what then has
- * gathered for a connection leaves in one write.
+ * Flushes what gathers for a connection in one write. Where one event follows the other, as of a lone caller, that is at the
+ * end of the event: whoever waits for it need not wait for the rest of the turn. Where a turn of the event loop has many
+ * events, it is at the end of the turn, once every socket that had something to read was read.
  */
-export function flushLater(each: Flushed): void {
-  if (waiting.push(each) === 1) setImmediate(flushAll);
+export class Flushing {
+  #waiting: Flushed[] = [];
+  #spare: Flushed[] = [];
+  /** Turns still to be gathered. */
+  #gathering = 0;
+  /** What has happened in this turn: nothing yet; the output of an event leaves with it; more waits for the end of the turn. */
+  #turn: "fresh" | "begun" | "crowded" = "fresh";
+  readonly #onEventEnd = (): void => this.eventEnds();
+  readonly #onTurnEnd = (): void => this.#turnEnds();
+
+  later(each: Flushed): void {
+    if (this.#waiting.push(each) > 1) return;
+    if (this.#turn !== "fresh") {
+      this.#turn = "crowded";
+      return;
+    }
+    setImmediate(this.#onTurnEnd);
+    if (this.#gathering > 0) this.#turn = "crowded";
+    else {
+      this.#turn = "begun";
+      process.nextTick(this.#onEventEnd);
+    }
+  }
+
+  /** Flushes what leaves with this event, of which nothing more comes; it would by itself, a little later. */
+  eventEnds(): void {
+    if (this.#turn === "begun") this.#flush();
+  }
+
+  #turnEnds(): void {
+    if (this.#gathering > 0) this.#gathering--;
+    else if (this.#turn === "crowded") this.#gathering = gatheredTurns;
+    this.#turn = "fresh";
+    this.#flush();
+  }
+
+  #flush(): void {
+    const now = this.#waiting;
+    this.#waiting = this.#spare;
+    for (let i = 0; i < now.length; i++) now[i]!.flush();
+    // Not by `length`, which is a call into the platform.
+    while (now.length > 0) now.pop();
+    this.#spare = now;
+  }
 }
 
-function flushAll(): void {
-  const now = waiting;
-  waiting = spare;
-  for (let i = 0; i < now.length; i++) now[i]!.flush();
-  now.length = 0;
-  spare = now;
-}
+/** Of all connections of the process. */
+export const flushing: Flushing = new Flushing();

@@ -10,7 +10,7 @@ import {
   frameHeadSize,
   maxWindow,
 } from "./constants.ts";
-import { flushLater } from "./flushing.ts";
+import { flushing } from "./flushing.ts";
 import { HpackEncoder, ListMemo } from "./hpack/index.ts";
 import { Output, writeHead } from "./output.ts";
 import { type Stream, streamHighWater } from "./stream.ts";
@@ -50,7 +50,7 @@ export class Sender {
   touch(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    flushLater(this);
+    flushing.later(this);
   }
 
   flush(): void {

@@ -40,6 +40,7 @@ const noRest: AnswerRest = {};
 
 /** Most streams never have anything that waits. */
 const noChunks: Uint8Array[] = [];
+const noOctets = new Uint8Array(0);
 
 /** A request and its response on a connection (RFC 9113 5). Made by the connection, written to by one writer. */
 export class Stream {
@@ -166,9 +167,10 @@ export class Stream {
   /** The chunk must not change any more. False when the writer should wait for `writable`. */
   write(chunk: Uint8Array): boolean {
     if (this.closed) return true;
-    if (chunk.length > 0) {
-      this.connection.sender.enqueue(this, chunk);
-      this.connection.sender.pump(this);
+    const { sender } = this.connection;
+    if (chunk.length > 0 && !sender.sendPart(this, noOctets, chunk)) {
+      sender.enqueue(this, chunk);
+      sender.pump(this);
     }
     return this.queued < streamHighWater;
   }

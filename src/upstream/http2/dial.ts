@@ -1,7 +1,8 @@
-import net, { isIP, type Socket } from "node:net";
+import net, { isIP, type OnReadOpts, type Socket } from "node:net";
 import tls from "node:tls";
 import { splitAddress } from "../address.ts";
 import type { UpstreamTls } from "../options.ts";
+import { readInto } from "./read-room.ts";
 
 export interface DialOptions {
   /** `host:port`; an IPv6 host in brackets. */
@@ -17,10 +18,12 @@ export interface DialOptions {
  */
 export function dial(options: DialOptions, onDone: (error?: Error) => void): Socket {
   const { host, port } = splitAddress(options.address) ?? { host: options.address, port: 443 };
-  const socket =
+  // Whoever reads the socket hears of its data as of any other's.
+  const onread = readInto((chunk) => socket.emit("data", chunk));
+  const socket: Socket =
     options.tls === undefined
-      ? net.connect({ host, port, noDelay: true })
-      : tls.connect({ host, port, ...secure(options, options.tls, host), ALPNProtocols: ["h2"] });
+      ? net.connect({ host, port, noDelay: true, onread })
+      : tls.connect({ host, port, ...secure(options, options.tls, host, onread), ALPNProtocols: ["h2"] });
   socket.setNoDelay(true);
   const settle = (error?: Error): void => {
     socket
@@ -48,9 +51,11 @@ function secure(
   { authority }: DialOptions,
   { ca, cert, key, serverName }: UpstreamTls,
   host: string,
-): tls.ConnectionOptions {
+  onread: OnReadOpts,
+): tls.ConnectionOptions & { onread: OnReadOpts } {
   const name = serverName ?? (authority === undefined ? host : (splitAddress(authority)?.host ?? host));
   return {
+    onread,
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
