@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { connect } from "node:tls";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
 import { driveWebSocket } from "../load/driver.ts";
+import { startGrpcServer } from "../load/grpc-server.ts";
 import { pinSelf, startMeasured } from "../load/processes.ts";
 import {
   manyOf,
@@ -23,6 +24,9 @@ way is, 16 tell how many messages get through. And the memory of a WebSocket tha
 the gateway, with a call to a gRPC upstream behind each, and of ws alone, in turn. Beside them stand a relay, which has each
 message echoed by another process over TCP, and the memory of a connection of TLS alone.
 
+The driver and the upstream share a processor, which has to change between the two for each message. Of ws alone the driver has
+it for itself: the gateway is measured with an upstream in the driver's own process too.
+
   --seconds N  of each measurement; 3 when absent
   --rounds N   measurements of each; 3 when absent
   --most N     the largest number of WebSockets; 10,000 when absent. The limit of open files must allow some more
@@ -35,9 +39,9 @@ interface Server extends Subject {
   readonly secure: string;
 }
 
-async function startGateway(folder: string, upstream: string): Promise<Server> {
+async function startGateway(folder: string, upstream: string, label = "gateway"): Promise<Server> {
   const subject = await startPlainGateway(folder, upstream);
-  return { ...subject, secure: /https:\S+/.exec(subject.process.stdout)?.[0] ?? "" };
+  return { ...subject, label, secure: /https:\S+/.exec(subject.process.stdout)?.[0] ?? "" };
 }
 
 async function startBare(label: string, folder: string): Promise<Server & { readonly tls: string }> {
@@ -141,6 +145,7 @@ async function main(): Promise<void> {
   pinSelf(1);
   const upstream = await startMeasured([path.join(import.meta.dirname, "../load/upstream.js")], /\d+\n/, 1);
   const echoServer = await startMeasured([path.join(import.meta.dirname, "relay.js")], /\d+\n/, 1);
+  const inDriver = await startGrpcServer();
   const started: Subject[] = [];
   const keep = async <T extends Subject>(starting: Promise<T>): Promise<T> => {
     const subject = await starting;
@@ -150,6 +155,11 @@ async function main(): Promise<void> {
   try {
     const gateway = await keep(startGateway(folder, upstream.stdout.trim()));
     const ws = await keep(startBare("ws", folder));
+    const nearbyFolder = path.join(folder, "nearby");
+    await mkdir(nearbyFolder);
+    const nearby = await keep(
+      startGateway(nearbyFolder, String(inDriver.port), "gateway, upstream in the driver"),
+    );
     const relay = await keep(startRelay(echoServer.stdout.trim()));
     const variants = [gateway, ws];
     process.stdout.write(
@@ -176,7 +186,7 @@ async function main(): Promise<void> {
     for (const talk of talks.filter(({ connections }) => connections <= Number(values.most))) {
       const { connections, inFlight } = talk;
       const figures = new Map<Subject, Awaited<ReturnType<typeof echo>>[]>();
-      const all = connections > 1000 ? variants : [...variants, relay];
+      const all = connections > 1000 ? variants : [gateway, nearby, ws, relay];
       for (const variant of all) await echo(variant, talk, Math.min(1, seconds));
       for (let round = 0; round < rounds; round++) {
         for (const variant of all)
@@ -193,6 +203,7 @@ async function main(): Promise<void> {
     }
   } finally {
     for (const subject of started) await subject.process.stop();
+    inDriver.close();
     await upstream.stop();
     await echoServer.stop();
     await rm(folder, { recursive: true, force: true });

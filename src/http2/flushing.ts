@@ -16,20 +16,18 @@ export class Flushing {
   #spare: Flushed[] = [];
   /** Turns still to be gathered. */
   #gathering = 0;
-  /** What has happened in this turn: nothing yet; the output of an event leaves with it; more waits for the end of the turn. */
-  #turn: "fresh" | "begun" | "crowded" = "fresh";
+  /** What this turn has seen: nothing; an event whose output leaves at its end; its end; what waits for the turn's. */
+  #turn: "fresh" | "begun" | "left" | "crowded" = "fresh";
   readonly #onEventEnd = (): void => this.eventEnds();
   readonly #onTurnEnd = (): void => this.#turnEnds();
 
   later(each: Flushed): void {
     if (this.#waiting.push(each) > 1) return;
-    if (this.#turn !== "fresh") {
+    if (this.#turn !== "fresh") this.#turn = "crowded";
+    else if (this.#gathering > 0) {
       this.#turn = "crowded";
-      return;
-    }
-    setImmediate(this.#onTurnEnd);
-    if (this.#gathering > 0) this.#turn = "crowded";
-    else {
+      setImmediate(this.#onTurnEnd);
+    } else {
       this.#turn = "begun";
       process.nextTick(this.#onEventEnd);
     }
@@ -37,7 +35,11 @@ export class Flushing {
 
   /** Flushes what leaves with this event, of which nothing more comes; it would by itself, a little later. */
   eventEnds(): void {
-    if (this.#turn === "begun") this.#flush();
+    if (this.#turn !== "begun") return;
+    this.#turn = "left";
+    this.#flush();
+    // Only now: whoever waits for what has left need not wait for this.
+    setImmediate(this.#onTurnEnd);
   }
 
   #turnEnds(): void {
