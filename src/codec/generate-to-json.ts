@@ -2,6 +2,7 @@ import { base64Text } from "./base64.ts";
 import { maxDepth, tooDeepWire, truncated } from "./fault.ts";
 import { int32Text, uint32Text } from "./integer-text.ts";
 import { fieldToJson, missingOnWire } from "./interpret-to-json.ts";
+import { isOfTexts, textsToJson } from "./map-texts.ts";
 import { giveUp } from "./map-to-json.ts";
 import { memory, overflow } from "./memory.ts";
 import { type EnumPlan, type FieldPlan, type Kind, kind, type MessagePlan, type ToJson } from "./plan.ts";
@@ -40,6 +41,7 @@ const runtime = {
   stringText,
   putChunk,
   fieldToJson,
+  textsToJson,
   readLength,
   readTag,
   readVarint32,
@@ -127,6 +129,19 @@ function addField(source: Source, field: FieldPlan, next: FieldPlan | undefined)
   const plain = `at = fieldToJson(field${index}, tag, pos, end, at, depth) | 0; pos = memory.pos | 0; continue;`;
   const tag = field.tag | 0;
   source.add(`case ${field.number}:`);
+  if (isOfTexts(field)) {
+    source.add(
+      `if (tag !== ${tag}) break;`,
+      once,
+      "last = at;",
+      writeName(field),
+      `stop = textsToJson(field${index}, pos, end, at) | 0;`,
+      `if (stop < 0) { at = last; ${plain} }`,
+      "at = stop; pos = memory.pos | 0;",
+      proceed,
+    );
+    return;
+  }
   const isOdd = shape === "map" || value.kind === kind.group || value.enum?.closed === true;
   if (isOdd || (field.otherTag !== 0 && !field.packed)) {
     const other = field.otherTag === 0 ? "" : ` && tag !== ${field.otherTag | 0}`;

@@ -37,11 +37,14 @@ export function textsFromJson({ tagBytes }: FieldPlan, pos: number, start: numbe
   let at = start;
   let count = 0;
   let differ = true;
+  const tagSize = tagBytes.length;
   let next = firstItem(pos + 1, closeBrace);
   while (next >= 0) {
     if (at > limit) overflow();
     if (bytes[next] !== quote) expectKey(next);
-    const body = put(tagBytes, at) + 1;
+    const body = at + tagSize + 1;
+    if (tagSize === 1) bytes[at] = tagBytes[0]!;
+    else put(tagBytes, at);
     bytes[body] = keyTag;
     next = stringFromJson(next, body + 1);
     const valueAt = memory.at;

@@ -49,6 +49,7 @@ Buffer.allocUnsafeSlow(31 * 1024 * 1024);
 const work = Buffer.allocUnsafeSlow(workSize);
 const workView = viewOf(work);
 let slab = Buffer.allocUnsafeSlow(slabSize);
+let slabMemory = slab.buffer;
 let used = 0;
 /** The beginning of the work, in sizes of which one is copied instead of just what is needed: to make a view takes longer. */
 const step = 64;
@@ -137,12 +138,13 @@ function take(end: number): Uint8Array {
   const beginning = beginnings[Math.ceil(end / step)]!;
   if (beginning.length > slabSize - used) {
     slab = Buffer.allocUnsafeSlow(slabSize);
+    slabMemory = slab.buffer;
     used = 0;
   }
   const start = used;
   used += end;
   slab.set(beginning, start);
-  return slab.subarray(start, used);
+  return new Uint8Array(slabMemory, start, end);
 }
 
 function viewOf(buffer: Buffer): DataView {

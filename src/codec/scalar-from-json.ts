@@ -64,13 +64,15 @@ export function uint32FromJson(pos: number, at: number): number {
 
 export function int64FromJson(pos: number, at: number): number {
   const lo = readInteger64(pos, true, "int64");
-  memory.at = writeVarint64(lo, memory.hi, at);
+  const { hi } = memory;
+  memory.at = hi === 0 ? writeVarint32(lo, at) : writeVarint64(lo, hi, at);
   return memory.pos;
 }
 
 export function uint64FromJson(pos: number, at: number): number {
   const lo = readInteger64(pos, false, "uint64");
-  memory.at = writeVarint64(lo, memory.hi, at);
+  const { hi } = memory;
+  memory.at = hi === 0 ? writeVarint32(lo, at) : writeVarint64(lo, hi, at);
   return memory.pos;
 }
 
