@@ -12,8 +12,10 @@ const gatheredTurns = 32;
  * events, it is at the end of the turn, once every socket that had something to read was read.
  */
 export class Flushing {
-  #waiting: Flushed[] = [];
-  #spare: Flushed[] = [];
+  /** What leaves at the end of the event, and what perhaps waits for the end of the turn. */
+  readonly #leaving: Flushed[] = [];
+  readonly #waiting: Flushed[] = [];
+  #flushes = false;
   /** Turns still to be gathered. */
   #gathering = 0;
   /** What this turn has seen: nothing; an event whose output leaves at its end; its end; what waits for the turn's. */
@@ -21,6 +23,12 @@ export class Flushing {
   readonly #onEventEnd = (): void => this.eventEnds();
   readonly #onTurnEnd = (): void => this.#turnEnds();
 
+  /** Flushes at the end of the event, whatever the turn brings: for a socket that hears of few events in a turn. */
+  soon(each: Flushed): void {
+    if (this.#leaving.push(each) === 1) process.nextTick(this.#onEventEnd);
+  }
+
+  /** Flushes at the end of the event or of the turn: for a socket that many others send through. */
   later(each: Flushed): void {
     if (this.#waiting.push(each) > 1) return;
     if (this.#turn !== "fresh") this.#turn = "crowded";
@@ -35,9 +43,11 @@ export class Flushing {
 
   /** Flushes what leaves with this event, of which nothing more comes; it would by itself, a little later. */
   eventEnds(): void {
+    if (this.#flushes) return;
+    this.#flush(this.#leaving);
     if (this.#turn !== "begun") return;
     this.#turn = "left";
-    this.#flush();
+    this.#flush(this.#waiting);
     // Only now: whoever waits for what has left need not wait for this.
     setImmediate(this.#onTurnEnd);
   }
@@ -46,18 +56,22 @@ export class Flushing {
     if (this.#gathering > 0) this.#gathering--;
     else if (this.#turn === "crowded") this.#gathering = gatheredTurns;
     this.#turn = "fresh";
-    this.#flush();
+    this.#flush(this.#waiting);
   }
 
-  #flush(): void {
-    const now = this.#waiting;
-    this.#waiting = this.#spare;
-    for (let i = 0; i < now.length; i++) now[i]!.flush();
-    // Not by `length`, which is a call into the platform.
-    while (now.length > 0) now.pop();
-    this.#spare = now;
+  /** With what comes to it meanwhile. */
+  #flush(list: Flushed[]): void {
+    if (list.length === 0) return;
+    this.#flushes = true;
+    try {
+      for (let i = 0; i < list.length; i++) list[i]!.flush();
+    } finally {
+      // Not by `length`, which is a call into the platform.
+      while (list.length > 0) list.pop();
+      this.#flushes = false;
+    }
   }
 }
 
-/** Of all connections of the process. */
+/** Of all sockets of the process. */
 export const flushing: Flushing = new Flushing();

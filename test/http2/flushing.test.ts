@@ -78,9 +78,28 @@ test("it leaves sooner when it is said that nothing more comes of an event, unle
   expect(log).toEqual(["b"]);
 });
 
+test("what is to leave with its event does so in whatever turn, and once", async () => {
+  const { flushing, log, output } = watched();
+  const soon = (name: string) => event(() => flushing.soon({ flush: () => log.push(name) }));
+  await event(() => output("a"));
+  await event(() => output("b"));
+  await soon("c");
+  await soon("d");
+  expect(log).toEqual(["a", "c", "d"]);
+  await endOfTurn();
+  await soon("e");
+  expect(log).toEqual(["a", "c", "d", "b", "e"]);
+});
+
 test("what is put out while it is flushed leaves in the same turn", async () => {
   const { flushing, log, output } = watched();
-  await event(() => flushing.later({ flush: () => output("more") }));
-  await endOfTurn();
+  const flush = (): void => {
+    flushing.eventEnds();
+    output("more");
+  };
+  await event(() => flushing.later({ flush }));
   expect(log).toEqual(["more"]);
+  await event(() => flushing.soon({ flush }));
+  await endOfTurn();
+  expect(log).toEqual(["more", "more"]);
 });

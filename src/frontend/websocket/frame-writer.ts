@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { type Flushed, flushing } from "#http2";
 
 /** Messages up to this size are copied behind the heads of their frames, which is cheaper than pieces of their own. */
 const copied = 16 * 1024;
@@ -11,23 +12,11 @@ const finalBinary = 0x82;
 const noPieces: Uint8Array[] = [];
 const noRoom: Buffer = Buffer.alloc(0);
 
-let waiting: FrameWriter[] = [];
-let spare: FrameWriter[] = [];
-
-function flushAll(): void {
-  const now = waiting;
-  waiting = spare;
-  for (let i = 0; i < now.length; i++) now[i]?.flush();
-  // Not by `length`, which is a call into the platform.
-  while (now.length > 0) now.pop();
-  spare = now;
-}
-
 /**
  * Sends the messages of a WebSocket. Those that come of one event, such as what was read at once from an upstream, leave
  * together: in one write, and with TLS in one record.
  */
-export class FrameWriter {
+export class FrameWriter implements Flushed {
   readonly #socket: WebSocket;
   readonly #transport: Duplex;
   readonly #compresses: boolean;
@@ -84,7 +73,7 @@ export class FrameWriter {
     if (this.#scheduled) return;
     this.#scheduled = true;
     if (this.#compresses) this.#transport.cork();
-    if (waiting.push(this) === 1) process.nextTick(flushAll);
+    flushing.soon(this);
   }
 
   #write(left?: () => void): void {

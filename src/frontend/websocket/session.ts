@@ -1,5 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
+import { flushing } from "#http2";
 import { CallAbort, type CallSignal, Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
 import { FrameBudget } from "./frame-budget.ts";
@@ -21,6 +22,10 @@ export interface MessageWaiter {
 }
 
 function ignore(): void {}
+
+function eventEnds(): void {
+  flushing.eventEnds();
+}
 
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
@@ -83,6 +88,8 @@ export class Session {
     this.#limit(socket);
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
+    // Behind ws, which has then made messages of all that was read.
+    this.#transport.on("data", eventEnds);
     // ws closes by itself, with the right code, what breaks its protocol.
     socket.on("error", ignore);
   }
