@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { connect } from "node:tls";
@@ -142,6 +142,7 @@ async function main(): Promise<void> {
   const seconds = Number(values.seconds);
   const rounds = Number(values.rounds);
   const folder = await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-"));
+  const nearbyFolder = await mkdtemp(path.join(os.tmpdir(), "dragoman-bench-"));
   pinSelf(1);
   const upstream = await startMeasured([path.join(import.meta.dirname, "../load/upstream.js")], /\d+\n/, 1);
   const echoServer = await startMeasured([path.join(import.meta.dirname, "relay.js")], /\d+\n/, 1);
@@ -155,8 +156,6 @@ async function main(): Promise<void> {
   try {
     const gateway = await keep(startGateway(folder, upstream.stdout.trim()));
     const ws = await keep(startBare("ws", folder));
-    const nearbyFolder = path.join(folder, "nearby");
-    await mkdir(nearbyFolder);
     const nearby = await keep(
       startGateway(nearbyFolder, String(inDriver.port), "gateway, upstream in the driver"),
     );
@@ -206,7 +205,7 @@ async function main(): Promise<void> {
     inDriver.close();
     await upstream.stop();
     await echoServer.stop();
-    await rm(folder, { recursive: true, force: true });
+    for (const each of [folder, nearbyFolder]) await rm(each, { recursive: true, force: true });
   }
 }
 

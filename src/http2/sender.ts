@@ -46,7 +46,7 @@ export class Sender {
     this.#onSent = onSent;
   }
 
-  /** Sees to it that what is written leaves at the end of this turn. */
+  /** Sees to it that what is written leaves at the end of this event, or of this turn where many events have something to send. */
   touch(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
