@@ -183,6 +183,10 @@ const various: readonly (() => Parameters<typeof makeCall>[0])[] = [
   () => ({ context: { httpPath: `/${"x".repeat(5000)}`, route: "" } }),
   () => ({ context: { httpPath: '/"\\\u0007', endpoint: "[::1]:1", attempts: 3 } }),
   () => ({ context: { httpPath: "/\u00e9\u4e2d\ud83d\ude00", attempts: 1234 } }),
+  () => ({ address: "2001:db8::1" }),
+  () => ({ address: "2001:db8::1", context: { upstream: "u" } }),
+  () => ({ address: "2001:db8::1", context: { upstream: "u", endpoint: "e" } }),
+  () => ({ address: "2001:db8::1", context: { upstream: "v", endpoint: "e" } }),
   () => ({ address: "2001:db8::1", context: { upstream: "u", upstreamMs: 3, queuedMs: 0.5 } }),
 ];
 
@@ -192,6 +196,7 @@ test("a line says nothing of the call before it", async () => {
     () => Promise.reject(new RpcError(Code.NOT_FOUND, "no")),
     () => Promise.reject(new RpcError(Code.ABORTED, "no")),
     () => Promise.reject(gone),
+    () => Promise.reject(new RpcError(Code.CANCELLED, "no")),
   ];
   const told = (line: string | undefined) => ({ ...JSON.parse(line ?? ""), time: "", ms: 0 });
   const lines: string[] = [];
