@@ -25,15 +25,19 @@ export function completing(added: Fields, removed: readonly string[]): CompleteF
     return false;
   };
   return (fields) => {
-    let all: string[];
-    if (!dropsAny(fields)) all = fields.slice();
-    else {
-      all = [];
-      for (let i = 0; i < fields.length; i += 2)
-        if (!drops.has(fields[i] as string)) all.push(fields[i] as string, fields[i + 1] as string);
-    }
+    // One that is copied at once has just the room that it needs.
+    if (!hasAny(fields, added) && !dropsAny(fields)) return fields.concat(added);
+    const all: string[] = [];
+    for (let i = 0; i < fields.length; i += 2)
+      if (!drops.has(fields[i] as string)) all.push(fields[i] as string, fields[i + 1] as string);
     for (let i = 0; i < added.length; i += 2)
       if (field(all, added[i] as string) === undefined) all.push(added[i] as string, added[i + 1] as string);
     return all;
   };
+}
+
+/** Whether some name of the one is among those of the other. */
+function hasAny(fields: Fields, names: Fields): boolean {
+  for (let i = 0; i < names.length; i += 2) if (field(fields, names[i] as string) !== undefined) return true;
+  return false;
 }
