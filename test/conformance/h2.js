@@ -27,7 +27,7 @@ if (config === undefined) throw new Error(problems.map(({ message }) => message)
 
 // h2spec blocks while it runs; the gateway goes on in a process of its own.
 if (process.argv[2] === "serve") {
-  const gateway = await startGateway(config, { stateDir, sink: { write: () => {} } });
+  const gateway = await startGateway(config, { stateDir, sink: { write: () => {}, writeOctets: () => {} } });
   process.send(gateway.httpsPort);
   process.on("disconnect", () => void gateway.close(0).then(() => process.exit()));
 } else {

@@ -51,7 +51,10 @@ const loaded = parseConfig(
 if (loaded.config === undefined) throw new Error(loaded.problems.map(formatProblem).join("\n"));
 const gateway = await startGateway(loaded.config, {
   stateDir: path.join(folder, "state"),
-  sink: { write: (line) => process.stderr.write(line) },
+  sink: {
+    write: (line) => process.stderr.write(line),
+    writeOctets: (octets, size) => process.stderr.write(Buffer.from(octets).subarray(0, size)),
+  },
 });
 const { httpsPort, httpPort, caPath } = gateway;
 process.stdout.write(`${JSON.stringify({ httpsPort, httpPort, caPath })}\n`);

@@ -16,7 +16,10 @@ const warnings = [];
 process.on("warning", ({ name, message }) => {
   if (name !== "ExperimentalWarning") warnings.push(`${name}: ${message}`);
 });
-const gateway = await startGateway(loaded.config, { stateDir, sink: { write: () => {} } });
+const gateway = await startGateway(loaded.config, {
+  stateDir,
+  sink: { write: () => {}, writeOctets: () => {} },
+});
 
 const counted = {
   // Sockets, servers, WebSockets.
