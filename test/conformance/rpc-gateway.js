@@ -60,8 +60,9 @@ const { httpsPort, httpPort, caPath } = gateway;
 process.stdout.write(`${JSON.stringify({ httpsPort, httpPort, caPath })}\n`);
 process.stdin.resume();
 process.stdin.once("end", async () => {
+  // The runner may say so while the last calls are under way: they end as they would.
+  await gateway.close(3000);
   upstream.kill();
-  await gateway.close(0);
   rmSync(folder, { recursive: true, force: true });
   process.exit(0);
 });
