@@ -1,4 +1,5 @@
 import { expected, faulty } from "./fault.ts";
+import { fewDigits, readDigits } from "./json-digits.ts";
 import { skipNumber } from "./json-scan.ts";
 import { readText } from "./json-string.ts";
 import { memory as shared } from "./memory.ts";
@@ -11,34 +12,22 @@ const powers = Array.from({ length: 16 }, (_, exponent) => 10 ** exponent);
 /** Reads a number; leaves where it ends in `memory.pos`. Strings may hold one too, or `NaN`, `Infinity`, `-Infinity`. */
 export function readDouble(pos: number, what = "double"): number {
   const { bytes } = memory;
-  let next = pos;
-  let byte = bytes[next]!;
-  const negative = byte === 0x2d;
-  if (negative) byte = bytes[++next]!;
-  const start = next;
-  let value = 0;
-  while (byte >= 0x30 && byte <= 0x39) {
-    value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
-    byte = bytes[++next]!;
-  }
-  let digits = next - start;
+  const negative = bytes[pos] === 0x2d;
+  const start = negative ? pos + 1 : pos;
+  let value = readDigits(start, 0);
+  let digits = memory.pos - start;
   let places = 0;
   if (digits === 0 || (digits > 1 && bytes[start] === 0x30)) return readAnyDouble(pos, what);
-  if (byte === 0x2e) {
-    const point = next;
-    byte = bytes[++next]!;
-    while (byte >= 0x30 && byte <= 0x39) {
-      value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
-      byte = bytes[++next]!;
-    }
-    places = next - point - 1;
+  if (bytes[memory.pos] === 0x2e) {
+    const point = memory.pos + 1;
+    value = readDigits(point, value);
+    places = memory.pos - point;
     digits += places;
     if (places === 0) return readAnyDouble(pos, what);
   }
-  // Up to nine digits are an integer of 32 bits.
-  if (digits > 9) return readLongDouble(pos, what);
+  if (digits > fewDigits) return readLongDouble(pos, what);
+  const byte = bytes[memory.pos]!;
   if (byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32) return readAnyDouble(pos, what);
-  memory.pos = next;
   const magnitude = places === 0 ? value : value / powers[places]!;
   return negative ? -magnitude : magnitude;
 }

@@ -1,4 +1,5 @@
 import { expected } from "./fault.ts";
+import { fewDigits, readDigits } from "./json-digits.ts";
 import { skipNumber } from "./json-scan.ts";
 import { readText } from "./json-string.ts";
 import { memory as shared } from "./memory.ts";
@@ -49,30 +50,24 @@ export function readInteger32(pos: number, min: number, max: number, what: strin
  */
 export function readInteger64(pos: number, signed: boolean, what: string): number {
   const { bytes } = memory;
-  let next = pos;
-  let byte = bytes[next]!;
-  const inQuotes = byte === 0x22;
-  if (inQuotes) byte = bytes[++next]!;
-  const negative = byte === 0x2d;
-  if (negative) byte = bytes[++next]!;
-  const start = next;
-  let value = 0;
-  while (byte >= 0x30 && byte <= 0x39) {
-    value = (Math.imul(value, 10) + (byte - 0x30)) | 0;
-    byte = bytes[++next]!;
-  }
-  const digits = next - start;
-  // Up to nine digits are an integer of 32 bits.
-  if (digits === 0 || digits > 9 || (digits > 1 && bytes[start] === 0x30) || (negative && !signed)) {
+  const inQuotes = bytes[pos] === 0x22;
+  const at = inQuotes ? pos + 1 : pos;
+  const negative = bytes[at] === 0x2d;
+  const start = negative ? at + 1 : at;
+  const value = readDigits(start, 0);
+  const end = memory.pos;
+  const digits = end - start;
+  const byte = bytes[end]!;
+  if (
+    digits === 0 ||
+    digits > fewDigits ||
+    (digits > 1 && bytes[start] === 0x30) ||
+    (negative && !signed) ||
+    (inQuotes ? byte !== 0x22 : byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32)
+  ) {
     return readWideInteger(pos, signed, what);
   }
-  if (inQuotes) {
-    if (byte !== 0x22) return readWideInteger(pos, signed, what);
-    next++;
-  } else if (byte !== 0x2c && byte !== 0x7d && byte !== 0x5d && byte > 32) {
-    return readWideInteger(pos, signed, what);
-  }
-  memory.pos = next;
+  memory.pos = inQuotes ? end + 1 : end;
   memory.hi = negative && value !== 0 ? -1 : 0;
   return negative ? -value | 0 : value;
 }

@@ -61,12 +61,13 @@ const printMasks = Int32Array.of(0xff, 0xffff, 0xffffff, -1);
 
 /**
  * Whether a key, a text as it is written, is certainly none of the `count` that were asked for before it in the same map. One
- * that is longer than 127 bytes, or comes after many, is not. Keys of no other map are asked for in between.
+ * that comes after many is not. Keys of no other map are asked for in between.
  */
 export function isNewKey(pos: number, count: number): boolean {
   const { bytes, view } = memory;
+  if (count >= mostPrints) return false;
+  // Of a long text it is the first byte of its length, which is less than all of it: what is read is the text's own.
   const length = bytes[pos]!;
-  if (count >= mostPrints || length > 127) return false;
   const first = view.getInt32(pos, true);
   const print =
     length < 4

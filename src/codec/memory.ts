@@ -89,14 +89,19 @@ export function overflow(): never {
  */
 export function convert(input: Uint8Array, room: number, run: () => number): Uint8Array {
   if (input.length > largestInput) throw new WireFault("it is too large");
-  for (let tried = firstRoom(input.length, room); ; tried = Math.min(tried * 4, largestOutput)) {
-    open(input, tried);
-    try {
-      return take(run());
-    } catch (error) {
-      if (error !== outOfRoom) throw error;
-      if (tried === largestOutput) throw new WireFault("its JSON would be too large");
+  try {
+    for (let tried = firstRoom(input.length, room); ; tried = Math.min(tried * 4, largestOutput)) {
+      open(input, tried);
+      try {
+        return take(run());
+      } catch (error) {
+        if (error !== outOfRoom) throw error;
+        if (tried === largestOutput) throw new WireFault("its JSON would be too large");
+      }
     }
+  } finally {
+    // Nothing large is kept.
+    if (memory.bytes !== work) use(work, workView);
   }
 }
 
@@ -110,8 +115,10 @@ function open(input: Uint8Array, room: number): void {
   const { length } = input;
   const start = room + length + slack;
   const total = start + length + padding;
-  if (total > workSize) use(Buffer.allocUnsafeSlow(total));
-  else if (memory.bytes !== work) use(work);
+  if (total > workSize) {
+    const large = Buffer.allocUnsafeSlow(total);
+    use(large, viewOf(large));
+  }
   const { bytes, view } = memory;
   bytes.set(input, start);
   view.setInt32(start + length, 0);
@@ -121,9 +128,9 @@ function open(input: Uint8Array, room: number): void {
   memory.isUtf8 = false;
 }
 
-function use(bytes: Buffer): void {
+function use(bytes: Buffer, view: DataView): void {
   memory.bytes = bytes;
-  memory.view = bytes === work ? workView : viewOf(bytes);
+  memory.view = view;
 }
 
 /** Copies a result of a conversion out of the memory. */
@@ -132,7 +139,6 @@ function take(end: number): Uint8Array {
   if (end > largestShared || bytes !== work) {
     const copy = Buffer.allocUnsafeSlow(end);
     copy.set(bytes.subarray(0, end));
-    if (bytes !== work) use(work);
     return copy;
   }
   const beginning = beginnings[Math.ceil(end / step)]!;

@@ -166,9 +166,12 @@ describe.each(ways)("maps, %s", (_name, options) => {
   });
 
   describe.each<readonly [string, readonly string[]]>([
-    ["the shortest keys", ["", "a", "b", "ab", "ba", "abc", "abd", "\0"]],
+    ["the shortest keys", ["", "a", "b", "ab", "ba", "\0"]],
+    ["short keys that begin alike", ["a", "ab", "abc", "abd", "abcd", "abcde"]],
+    ["eight keys", ["", "a", "b", "ab", "ba", "abc", "abd", "\0"]],
     ["keys of the same beginning and end", ["aaaXbbbb", "aaaYbbbb", "aaaXYbbbb", "aaaZbbbb"]],
     ["keys about as long as one byte of length tells", [126, 127, 128, 129].map((size) => "k".repeat(size))],
+    ["long keys", [200, 255, 256, 300, 20_000].map((size) => "k".repeat(size - 1) + (size % 7))],
     ["many keys", Array.from({ length: 40 }, (_, index) => `key ${index}`)],
   ])("a map of texts by %s", (_of, keys) => {
     const of = (list: readonly string[]) =>
@@ -187,7 +190,10 @@ describe.each(ways)("maps, %s", (_name, options) => {
       expect(fault.path).toMatch(/^mapStringString\["/);
       expect(fault.fault).toBe("the key stands twice");
       const twice = join(...keys.map((each) => entry(each, "first")), entry(key, "last"));
-      expect(JSON.parse(printed(codec, twice))).toEqual({
+      const json = printed(codec, twice);
+      // Twice in JSON, too, would be the last for a reader.
+      expect(json).toBe(JSON.stringify(JSON.parse(json)));
+      expect(JSON.parse(json)).toEqual({
         mapStringString: { ...Object.fromEntries(keys.map((each) => [each, "first"])), [key]: "last" },
       });
     });

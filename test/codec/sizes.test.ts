@@ -1,12 +1,34 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { codecOf, faultOf, printed, proto3, ways } from "./messages.ts";
 import { text } from "./wire.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+/** Bytes of buffers that are still reached. */
+function held(): number {
+  // What the first finds is swept by the second at the latest.
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
 
 const megabyte = 1024 * 1024;
 
 describe.each(ways)("messages of any size, %s", (_name, options) => {
   const codec = codecOf(proto3, options);
   const small = Buffer.from('{"optionalString":"small"}');
+
+  test("keeps nothing of a large one, refused or not", () => {
+    const json = Buffer.from(`{"optionalString":"${"x".repeat(9 * megabyte)}"}`);
+    // Before any other test has left one.
+    const before = held();
+    codec.fromJson(json);
+    expect(faultOf(() => codec.fromJson(json.subarray(0, -1))).side).toBe("json");
+    expect(held() - before).toBeLessThan(megabyte);
+  });
 
   test.each<readonly [string, string]>([
     ["some KB", "x".repeat(5000)],

@@ -231,9 +231,16 @@ describe("the encoder", () => {
     for (let round = 0; round < 2000; round++) {
       if (random(50) === 0) encoder.resize([0, 64, 200, 1000, 4096][random(5)]!);
       const fields = Array.from({ length: 1 + random(8) }, () => {
-        const name = ["content-type", "x-a", "x-b", "authorization", ":status", "date", `x-${random(300)}`][
-          random(7)
-        ]!;
+        const name = [
+          "content-type",
+          "x-a",
+          "x-b",
+          "authorization",
+          ":status",
+          "date",
+          "ratelimit",
+          `x-${random(300)}`,
+        ][random(8)]!;
         return [name, name === ":status" ? "200" : "v".repeat(random(4) === 0 ? random(700) : 3) + random(3)];
       }).flat();
       const block = encode(encoder, fields);
@@ -246,6 +253,15 @@ describe("the encoder", () => {
     const sizes = [1, 2, 3].map(() => encode(encoder, ["x-team", "catalog"]).length);
     expect(sizes[2]).toBe(1);
   });
+
+  test.each(["x-request-id", "ratelimit", "x-ratelimit-remaining", "traceparent"])(
+    "sends %s, which changes each time, by the place of its name",
+    (name) => {
+      const encoder = new HpackEncoder(4096);
+      const sizes = ["aaaa", "bbbb", "cccc"].map((value) => encode(encoder, [name, value]).length);
+      expect(sizes.slice(1)).toEqual([7, 7]);
+    },
+  );
 
   test("7.1.3: never lets what is secret be indexed, by itself or by others", () => {
     const encoder = new HpackEncoder(4096);
