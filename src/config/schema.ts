@@ -70,6 +70,10 @@ const listen = z.strictObject({
     .enum(["dragoman", "node"])
     .default("dragoman")
     .describe("Which HTTP/2: the gateway's own, or node:http2."),
+  busyPoll: z
+    .boolean()
+    .default(true)
+    .describe("Whether the next event of a quick exchange with a single client is waited for awake."),
   hsts: z.strictObject({ maxAge: duration("How long browsers shall insist on HTTPS.") }).optional(),
   trustProxies: z
     .array(addressBlock)

@@ -17,6 +17,7 @@ import {
   redirectToHttps,
   trustedPeers,
 } from "#frontend";
+import { busyPoll } from "#http2";
 import type { Logger, Meter } from "#telemetry";
 import { StartError } from "./start-error.ts";
 
@@ -63,6 +64,7 @@ export async function openListeners(
       throw portError(what, host, port, cause);
     }
   };
+  busyPoll.allow(config.listen.busyPoll);
   const createListener = config.listen.engine === "node" ? createNodeListener : createDragomanListener;
   const secure = createListener({
     secure: {

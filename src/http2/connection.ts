@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { AbuseGuard } from "./abuse.ts";
+import { busyPoll, newSource } from "./busy-poll.ts";
 import { Cancellations } from "./cancellations.ts";
 import { clock, startTicking, stopTicking } from "./clock.ts";
 import { ConnectionFault } from "./connection-fault.ts";
@@ -22,6 +23,8 @@ import { StreamSlots } from "./stream-slots.ts";
 
 /** Milliseconds for the peer to take note of our GOAWAY before the socket is torn down. */
 const lingerMs = 1000;
+/** What one side of a unary call comes in, with a window or a ping; more at once are of several calls. */
+const framesOfCall = 5;
 
 /** One HTTP/2 connection (RFC 9113), in either role, over a socket that is connected and, with TLS, secure. */
 export class Connection {
@@ -45,6 +48,7 @@ export class Connection {
   /** The next of ours. */
   #nextStream: number;
   #closingAt = 0;
+  readonly #source = newSource();
 
   constructor(socket: Socket, options: ConnectionOptions) {
     this.socket = socket;
@@ -241,6 +245,7 @@ export class Connection {
   #receive(chunk: Buffer): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#deadlines.readAt = clock.now;
+    const frames = this.frames;
     try {
       const from = this.#prefaceLeft > 0 ? this.#readPreface(chunk) : 0;
       if (from < chunk.length) this.#reader.read(from === 0 ? chunk : chunk.subarray(from));
@@ -249,6 +254,7 @@ export class Connection {
       this.fail(thrown);
     }
     flushing.eventEnds();
+    busyPoll.eventEnded(this.#source, this.frames - frames <= framesOfCall);
   }
 
   #readPreface(chunk: Buffer): number {

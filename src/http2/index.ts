@@ -1,3 +1,4 @@
+export { busyPoll, newSource } from "./busy-poll.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionEvents, ConnectionOptions } from "./connection-options.ts";
 export { ErrorCode } from "./constants.ts";

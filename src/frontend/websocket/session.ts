@@ -1,6 +1,7 @@
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
-import { flushing } from "#http2";
+import { busyPoll, flushing, newSource } from "#http2";
 import { CallAbort, type CallSignal, Code, Metadata, type Payload, RpcError } from "#rpc";
 import { closeCode, closeReason } from "./close.ts";
 import { FrameBudget } from "./frame-budget.ts";
@@ -25,6 +26,16 @@ function ignore(): void {}
 
 function eventEnds(): void {
   flushing.eventEnds();
+}
+
+/** What ends an event of a transport. One that is a stream of a connection has the events of that. */
+function endOfEvents(transport: Duplex): () => void {
+  if (!(transport instanceof Socket)) return eventEnds;
+  const source = newSource();
+  return () => {
+    flushing.eventEnds();
+    busyPoll.eventEnded(source);
+  };
 }
 
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
@@ -89,7 +100,7 @@ export class Session {
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
     // Behind ws, which has then made messages of all that was read.
-    this.#transport.on("data", eventEnds);
+    this.#transport.on("data", endOfEvents(this.#transport));
     // ws closes by itself, with the right code, what breaks its protocol.
     socket.on("error", ignore);
   }
