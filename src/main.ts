@@ -1,6 +1,8 @@
+import { setFlagsFromString } from "node:v8";
 import { primaryLink } from "#workers";
-import { runCommand } from "./cli/index.ts";
+import { collectorFlags, runCommand } from "./cli/index.ts";
 
+for (const flag of collectorFlags(process.versions.node)) setFlagsFromString(flag);
 process.exitCode = await runCommand(process.argv.slice(2), {
   env: process.env,
   cwd: process.cwd(),

@@ -1,0 +1,18 @@
+import { execFileSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { collectorFlags } from "../../src/cli/collector-flags.ts";
+
+test.each([
+  ["20.19.0", 0],
+  ["22.23.3", 0],
+  ["24.0.0", 1],
+  ["25.9.0", 1],
+  ["26.10.0", 0],
+])("Node %s has %i set", (version, count) => {
+  expect(collectorFlags(version)).toHaveLength(count);
+});
+
+test("this Node knows what it has set", () => {
+  const known = execFileSync(process.execPath, ["--v8-options"], { encoding: "utf8" });
+  for (const flag of collectorFlags(process.versions.node)) expect(known).toContain(`${flag} (`);
+});
