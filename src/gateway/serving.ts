@@ -1,3 +1,4 @@
+import { setDefaultHighWaterMark } from "node:stream";
 import type { Config } from "#config";
 import type { ApiKeyView } from "#filter/authn";
 import {
@@ -75,8 +76,16 @@ export interface Serving {
 /** How often upstreams are asked for their schema, in milliseconds, while it has not been seen yet and after. */
 const reflectionMs = 5_000;
 
+/** Bytes that a stream of Node buffers before whoever writes to it is asked to wait. */
+const streamBuffer = 16 * 1024;
+/** Bytes of memory that small buffers share; each of them that is kept keeps all of it. */
+const bufferPool = 8 * 1024;
+
 /** Opens the ports and serves. @throws StartError */
 export async function startServing(config: Config, options: ServingOptions): Promise<Serving> {
+  // What a stalled stream may hold is counted by these; later versions of Node have four and eight times as much.
+  setDefaultHighWaterMark(false, streamBuffer);
+  Buffer.poolSize = bufferPool;
   const { logger, meter } = options;
   const observing = {
     meter,

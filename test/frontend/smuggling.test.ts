@@ -50,6 +50,8 @@ const sentOn = () => [...heard.values()].join("");
 const requestLines = () => sentOn().match(/^[A-Z]+ \S+ HTTP\/1\.1$/gm) ?? [];
 const statuses = (text: string) =>
   [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status));
+/** Up to Node 22 the parser takes it for a coding that it does not know, later for two lengths. */
+const noCoding = Number(process.versions.node.split(".")[0]) < 24 ? 501 : 400;
 const hidden = "GET /hidden HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
 describe("what two servers could read in two ways is refused, and nothing after it is read (RFC 9112 6, 11.2)", () => {
@@ -76,7 +78,7 @@ describe("what two servers could read in two ways is refused, and nothing after 
     ["chunked twice", post("transfer-encoding: chunked\r\ntransfer-encoding: chunked", "0\r\n\r\n"), 400],
     ["chunked and identity", post("transfer-encoding: chunked\r\ntransfer-encoding: identity", ""), 400],
     ["identity with a length", post("transfer-encoding: identity\r\ncontent-length: 5", "hello"), 400],
-    ["no coding at all, with a length", post("transfer-encoding:\r\ncontent-length: 5", "hello"), 501],
+    ["no coding at all, with a length", post("transfer-encoding:\r\ncontent-length: 5", "hello"), noCoding],
     ["a coding before a comma", post("transfer-encoding: chunked,", "0\r\n\r\n"), 400],
     ["a coding after a vertical tab", post("transfer-encoding: \x0bchunked", "0\r\n\r\n"), 400],
     ["chunks in HTTP/1.0", "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400],

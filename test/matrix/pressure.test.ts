@@ -34,7 +34,7 @@ const perStream = 256;
 /** For the kernel's buffers to fill, which they do in steps. */
 const patienceMs = 60_000;
 /** What goes out before the other end has to wait, in KiB. The kernel's buffers of a socket come on top over http/1.1. */
-const before = { "1.1": 8192, "2": 512 } as const;
+const before = { "1.1": 8192, "2": 640 } as const;
 
 interface Under {
   readonly call: ClientCall;

@@ -119,7 +119,13 @@ function overHttp2(session: http2.ClientHttp2Session, { method, path, fields }: 
       return { status, fields: joined(headers) };
     },
     async *body() {
-      for await (const chunk of stream.iterator({ destroyOnReturn: false })) yield chunk;
+      // Not by its iterator, for which a stream of Node 24 that was closed before anybody read it has nothing to read.
+      while (!stream.readableEnded) {
+        const chunk: Buffer | null = stream.read();
+        if (chunk !== null) yield chunk;
+        else if (stream.destroyed) break;
+        else await news(stream);
+      }
       // node:http2 ends the body of a stream that was reset, too.
       if (!stream.writableEnded) stream.end();
       await closed;
@@ -127,6 +133,18 @@ function overHttp2(session: http2.ClientHttp2Session, { method, path, fields }: 
     },
     trailers: () => trailers,
   };
+}
+
+/** Resolves when there may be more to read, or nothing any more. @throws Error of the stream */
+function news(stream: http2.ClientHttp2Stream): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      stream.off("readable", settle).off("end", settle).off("close", settle).off("error", settle);
+      if (error === undefined) resolve();
+      else reject(error);
+    };
+    stream.on("readable", settle).on("end", settle).on("close", settle).on("error", settle);
+  });
 }
 
 function written(to: Writable, bytes: Uint8Array): Promise<void> {
