@@ -1,5 +1,5 @@
 /**
- * Flags of V8 that a process which serves is to set as it starts.
+ * Flags of V8 that the program sets as it starts.
  *
  * Buffers of young objects are freed with them. V8 of Node 24 and 25 lets 128 MB of young objects pile up first, and begins to look through
  * the whole heap whenever 64 MB of buffers have, several times a second where bodies of a few KB are converted: half as much CPU again for a

@@ -35,7 +35,7 @@ export class BusyPoll {
   #inTurn = 0;
   #needed = fewestInTurn;
   #awake = false;
-  /** Undefined when nobody is waited for. */
+  /** Over, or undefined, when nobody is waited for. */
   #awakeUntil: number | undefined;
   readonly #onTurn = (): void => this.#turn();
 
@@ -62,7 +62,7 @@ export class BusyPoll {
    *
    * @param alone it was of one message; with several, more are gathered by sleeping
    */
-  eventEnded(source: number, alone = true): void {
+  eventEnded(source: number, alone: boolean): void {
     if (!this.#allowed) return;
     this.#awakeUntil = undefined;
     if (source === this.#last || !alone) {

@@ -12,7 +12,9 @@ test.each([
   expect(collectorFlags(version)).toHaveLength(count);
 });
 
-test("this Node knows what it has set", () => {
+const flags = collectorFlags(process.versions.node);
+
+test.runIf(flags.length > 0)("this Node knows what it has set", () => {
   const known = execFileSync(process.execPath, ["--v8-options"], { encoding: "utf8" });
-  for (const flag of collectorFlags(process.versions.node)) expect(known).toContain(`${flag} (`);
+  for (const flag of flags) expect(known).toContain(`${flag} (`);
 });

@@ -7,6 +7,7 @@ import { engine } from "../support/engines.ts";
 import { ClientTunnel, extendedConnectEnabled } from "../support/extended-connect.ts";
 import { testGateway } from "../support/gateway.ts";
 import { bidiStream, startRawServer, unary } from "../support/raw-server.ts";
+import { until } from "../support/until.ts";
 
 const proto = `syntax = "proto3";
 package t.v1;
@@ -91,6 +92,28 @@ test.runIf(engine === "dragoman")(
     expect(new Set(eventEnded.mock.calls.map(([, alone]) => alone))).toEqual(new Set([true, false]));
   },
 );
+
+test("so are messages of a WebSocket", async () => {
+  await using at = await chat();
+  const socket = at.overHttp1();
+  await new Promise((resolve) => socket.once("open", resolve));
+  await rounds(socket, 3);
+  const eventEnded = vi.spyOn(busyPoll, "eventEnded");
+  const alone = () => new Set(eventEnded.mock.calls.map(([, each]) => each));
+  await rounds(socket, 5);
+  expect(alone()).toEqual(new Set([true]));
+  let heard = 0;
+  socket.on("message", () => heard++);
+  // Two, which are no more frames than the upstream has of a call.
+  const { _socket: wire } = socket as WebSocket & { readonly _socket: Socket };
+  wire.cork();
+  socket.send('{"text":"a"}');
+  socket.send('{"text":"b"}');
+  wire.uncork();
+  await until("both are answered", () => heard === 2);
+  socket.terminate();
+  expect(alone()).toEqual(new Set([true, false]));
+});
 
 test.each([true, false])("a gateway is started with busyPoll: %s", async (allowed) => {
   const allow = vi.spyOn(busyPoll, "allow");

@@ -33,7 +33,7 @@ const heavyCalls = 6;
 const perStream = 256;
 /** For the kernel's buffers to fill, which they do in steps. */
 const patienceMs = 60_000;
-/** What goes out before the other end has to wait, in KiB. The kernel's buffers of a socket come on top over http/1.1. */
+/** What goes out before the other end has to wait, in KiB. The kernel's buffers of a socket come on top over http/1.1, and a client's own. */
 const before = { "1.1": 8192, "2": 640 } as const;
 
 interface Under {

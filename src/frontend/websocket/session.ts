@@ -28,16 +28,6 @@ function eventEnds(): void {
   flushing.eventEnds();
 }
 
-/** What ends an event of a transport. One that is a stream of a connection has the events of that. */
-function endOfEvents(transport: Duplex): () => void {
-  if (!(transport instanceof Socket)) return eventEnds;
-  const source = newSource();
-  return () => {
-    flushing.eventEnds();
-    busyPoll.eventEnded(source);
-  };
-}
-
 /** One WebSocket with the call that it carries. Accepted when the call first needs it, after every filter has agreed. */
 export class Session {
   readonly #settings: WebSocketSettings;
@@ -47,6 +37,8 @@ export class Session {
   readonly #gone = new CallAbort();
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  /** Messages that the event under way has brought. */
+  #inEvent = 0;
   #halfClosed = false;
   #expectsMessages = true;
   /** Whoever waits for the next message. */
@@ -100,9 +92,20 @@ export class Session {
     socket.on("message", (data: Buffer, isBinary: boolean) => this.#received(socket, data, isBinary));
     socket.on("close", () => this.#ended());
     // Behind ws, which has then made messages of all that was read.
-    this.#transport.on("data", endOfEvents(this.#transport));
+    this.#transport.on("data", this.#endOfEvents());
     // ws closes by itself, with the right code, what breaks its protocol.
     socket.on("error", ignore);
+  }
+
+  /** What ends an event of the transport. One that is a stream of a connection has the events of that. */
+  #endOfEvents(): () => void {
+    if (!(this.#transport instanceof Socket)) return eventEnds;
+    const source = newSource();
+    return () => {
+      flushing.eventEnds();
+      busyPoll.eventEnded(source, this.#inEvent <= 1);
+      this.#inEvent = 0;
+    };
   }
 
   /** The next message of the client; undefined after its half-close. @throws RpcError when the client has gone */
@@ -226,6 +229,7 @@ export class Session {
   }
 
   #received(socket: WebSocket, data: Buffer, isBinary: boolean): void {
+    this.#inEvent++;
     if (socket.readyState !== socket.OPEN) return;
     this.#idle?.refresh();
     const isRaw = this.#firstIsRaw && isBinary;
