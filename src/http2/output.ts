@@ -2,8 +2,11 @@ import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { Flag, FrameType, frameHeadSize } from "./constants.ts";
 
-/** Memory that frames are written into, shared by all connections until somebody has filled it. */
-const slabSize = 64 * 1024;
+/**
+ * Memory that frames are written into, shared by all connections until somebody has filled it. Some of it comes to the old objects
+ * of V8 each time the young ones are collected, and stays until the whole heap is looked through: of larger pieces, more.
+ */
+const slabSize = 16 * 1024;
 let slab: Buffer = Buffer.allocUnsafeSlow(slabSize);
 let slabAt = 0;
 
