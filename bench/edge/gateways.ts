@@ -8,6 +8,8 @@ const root = path.resolve(import.meta.dirname, "../../..");
 
 export interface GatewayOptions {
   readonly label: string;
+  /** Of several with one label. */
+  readonly instance?: number;
   readonly folder: string;
   readonly upstream: number;
   readonly engine: "dragoman" | "node";
@@ -19,10 +21,12 @@ export interface GatewayOptions {
 
 /** Starts a gateway with a folder of its own; `npm run build` has been run. */
 export async function startGateway(options: GatewayOptions): Promise<Subject> {
-  const { label, engine, filters, upstream, workers } = options;
-  const folder = path.join(options.folder, label.replaceAll(/\W+/g, "-"));
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, "bench.proto"), benchProto);
+  const { label, instance, engine, filters, upstream, workers } = options;
+  const name = instance === undefined ? label : `${label} ${instance}`;
+  const folder = path.join(options.folder, name.replaceAll(/\W+/g, "-"));
+  // Not the folder that the log is written to: the gateway watches it.
+  await mkdir(path.join(folder, "proto"), { recursive: true });
+  await writeFile(path.join(folder, "proto/bench.proto"), benchProto);
   await writeFile(
     path.join(folder, "gateway.yaml"),
     JSON.stringify({
@@ -35,7 +39,7 @@ export async function startGateway(options: GatewayOptions): Promise<Subject> {
       },
       admin: { port: 0 },
       ...(workers === undefined ? {} : { workers: workers.count }),
-      schema: [{ proto: "." }],
+      schema: [{ proto: "proto" }],
       upstreams: {
         bench: {
           endpoints: [`127.0.0.1:${upstream}`],

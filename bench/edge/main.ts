@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { pinSelf, startMeasured } from "../load/processes.ts";
-import { makeToken, startGateway } from "./gateways.ts";
+import { type GatewayOptions, makeToken, startGateway } from "./gateways.ts";
 import { drive, type Figures, type Load, pace } from "./h2load.ts";
 import { idleBytes } from "./idle.ts";
 import { installed, type Subject, startBareTls, startNghttpx, startNginx, startRelay } from "./proxies.ts";
@@ -13,11 +13,13 @@ const usage = `npm run bench:edge -- [--seconds N] [--rounds N] [--only TEXT]
 
 Drives the gateway with h2load over TLS and HTTP/2, beside the same gateway on node:http2 and grpc-js, beside nghttpx and nginx, and
 beside a relay on Node's sockets that parses nothing. One server at a time on a processor of its own; the driver and the upstream
-share the other. Needs h2load (Debian: nghttp2-client); measures nghttpx (nghttp2-proxy) and nginx where they are installed.
+share the other. All are driven in turn, in many short rounds, and each is compared with what the first did just before it:
+machines change their speed within seconds. Of the gateway several processes take turns, since those of one build differ too.
+Needs h2load (Debian: nghttp2-client); measures nghttpx (nghttp2-proxy) and nginx where they are installed.
 
-  --seconds N   of each measurement; 3 when absent
-  --rounds N    measurements of each; 3 when absent
-  --only TEXT   scenarios with this in their names`;
+  --seconds N   of each measurement; 0.3 when absent
+  --rounds N    measurements of each; 21 when absent
+  --only TEXT   scenarios with this in their names; "two workers", "half of its most" and "idle" by these names`;
 
 const small: Load = { path: "/v1/small/product", connections: 64, streams: 1 };
 const many = { connections: 16, streams: 16 };
@@ -34,33 +36,59 @@ const body2k = JSON.stringify({ ...item, parts: Array.from({ length: 12 }, () =>
 interface Scenario {
   readonly name: string;
   /** The first is what the others are compared with. */
-  readonly runs: readonly (readonly [Subject, Load])[];
+  readonly runs: readonly Run[];
 }
+
+/** Processes of one server, which take turns, and what they are asked. */
+type Run = readonly [readonly [Subject, ...Subject[]], Load];
 
 /** The middle one. */
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-/** Each in turn, so many rounds; the first requests of each warm it, and tell how many fill the time. */
+/** What is compiled as it runs is faster later. */
+const warmSeconds = 3;
+
+/** Requests a second, of a server that has been at it for a while. */
+async function warmed([subjects, load]: Run): Promise<number> {
+  const rates: number[] = [];
+  for (const subject of subjects) {
+    const { perSecond } = await drive(subject, load, 5_000);
+    rates.push((await drive(subject, load, Math.ceil(perSecond * warmSeconds))).perSecond);
+  }
+  return median(rates);
+}
+
+/** All in turn, so many rounds; the first requests of each warm it, and tell how many fill the time. */
 async function compare({ name, runs }: Scenario, seconds: number, rounds: number): Promise<void> {
   const counts: number[] = [];
-  for (const [subject, load] of runs) {
-    await drive(subject, load, 10_000);
-    const { perSecond } = await drive(subject, load, 10_000);
-    counts.push(Math.ceil(perSecond * seconds));
-  }
+  for (const run of runs) counts.push(Math.ceil((await warmed(run)) * seconds));
   const figures = runs.map((): Figures[] => []);
+  const ratios = runs.map((): number[] => []);
+  let turn = 0;
+  const measure = async (index: number): Promise<number> => {
+    const [subjects, load] = runs[index] as Run;
+    const measured = await drive(
+      subjects[turn % subjects.length] ?? subjects[0],
+      load,
+      counts[index] as number,
+    );
+    figures[index]?.push(measured);
+    return measured.perSecond;
+  };
   for (let round = 0; round < rounds; round++) {
-    for (const [index, [subject, load]] of runs.entries())
-      figures[index]?.push(await drive(subject, load, counts[index] as number));
+    // The first just before each of the others.
+    for (let index = Math.min(1, runs.length - 1); index < runs.length; index++, turn++) {
+      const first = await measure(0);
+      if (index > 0) ratios[index]?.push(first / (await measure(index)));
+    }
   }
-  const rates = figures.map((all) => median(all.map(({ perSecond }) => perSecond)));
-  for (const [index, [{ label }]] of runs.entries()) {
-    const rate = rates[index] as number;
-    const cpu = median((figures[index] as Figures[]).map(({ cpuMicros }) => cpuMicros));
-    const ratio = (rates[0] as number) / rate;
-    row([name, label, rate.toFixed(0), cpu.toFixed(1), index === 0 ? "" : ratio.toFixed(2)]);
+  for (const [index, [[{ label }]]] of runs.entries()) {
+    const own = figures[index] as Figures[];
+    const rate = median(own.map(({ perSecond }) => perSecond)).toFixed(0);
+    const cpu = median(own.map(({ cpuMicros }) => cpuMicros)).toFixed(1);
+    row([name, label, rate, cpu, index === 0 ? "" : median(ratios[index] as number[]).toFixed(2)]);
   }
 }
 
@@ -79,7 +107,7 @@ async function compareWorkers(two: Subject, one: Subject, seconds: number, round
     return;
   }
   const name = "64 x 1, each worker on a quarter of a processor";
-  const runs = [two, one].map((each) => [each, small] as const);
+  const runs = [two, one].map((each): Run => [[each], small]);
   await compare({ name, runs }, seconds, rounds);
   for (const each of [two, one]) await each.stop();
   free();
@@ -98,14 +126,40 @@ async function compareIdle(subjects: readonly (() => Promise<Subject>)[]): Promi
   }
 }
 
-async function halfLoad(subject: Subject, load: Load, folder: string, seconds: number): Promise<void> {
-  const { perSecond } = await drive(subject, load, 50_000);
-  const times = await pace(subject, load, perSecond / 2, seconds, folder);
-  const at = (quantile: number): number => times[Math.floor(times.length * quantile)] ?? Number.NaN;
-  const [p50, p99] = [at(0.5), at(0.99)];
+/** How late the latest answers are at half of what each can do, in turn, so many rounds. */
+async function halfLoad(
+  runs: readonly Run[],
+  folder: string,
+  seconds: number,
+  rounds: number,
+): Promise<void> {
+  const rates: number[] = [];
+  for (const run of runs) rates.push((await warmed(run)) / 2);
+  const times = runs.map((): { p50: number; p99: number }[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, [subjects, load]] of runs.entries()) {
+      const subject = subjects[round % subjects.length] ?? subjects[0];
+      const sorted = await pace(subject, load, rates[index] as number, seconds, folder);
+      const at = (quantile: number): number => sorted[Math.floor(sorted.length * quantile)] ?? Number.NaN;
+      times[index]?.push({ p50: at(0.5), p99: at(0.99) });
+    }
+  }
   process.stdout.write(
-    `\nAt half of its most, ${subject.label} (${(perSecond / 2).toFixed(0)}/s): p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${(p99 / p50).toFixed(1)} times.\n`,
+    "\n| at half of its most | a second | p50 ms | p99 ms | p99 by p50 | in each round |\n",
   );
+  row(["---", "---", "---", "---", "---", "---"]);
+  for (const [index, [[{ label }]]] of runs.entries()) {
+    const own = times[index] as { p50: number; p99: number }[];
+    const ratios = own.map(({ p50, p99 }) => p99 / p50);
+    row([
+      label,
+      (rates[index] as number).toFixed(0),
+      median(own.map(({ p50 }) => p50)).toFixed(2),
+      median(own.map(({ p99 }) => p99)).toFixed(2),
+      median(ratios).toFixed(1),
+      ratios.map((ratio) => ratio.toFixed(1)).join(" "),
+    ]);
+  }
 }
 
 function row(cells: readonly string[]): void {
@@ -115,8 +169,8 @@ function row(cells: readonly string[]): void {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      seconds: { type: "string", default: "3" },
-      rounds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "0.3" },
+      rounds: { type: "string", default: "21" },
       only: { type: "string", default: "" },
       help: { type: "boolean", short: "h" },
     },
@@ -143,17 +197,24 @@ async function main(): Promise<void> {
     const upstream = Number(served.stdout.trim());
     const token = await makeToken(folder);
     const bare = { folder, upstream, filters: false } as const;
-    const own = await keep(startGateway({ ...bare, label: "dragoman", engine: "dragoman" }));
-    const node = await keep(startGateway({ ...bare, label: "node + grpc-js", engine: "node" }));
-    const full = await keep(
-      startGateway({ ...bare, label: "dragoman, all filters", engine: "dragoman", filters: true }),
-    );
+    const gateways = async (options: Omit<GatewayOptions, "instance">) => {
+      const start = (instance: number) => keep(startGateway({ ...options, instance }));
+      return [await start(1), await start(2), await start(3)] as const;
+    };
+    const own = await gateways({ ...bare, label: "dragoman", engine: "dragoman" });
+    const node = [await keep(startGateway({ ...bare, label: "node + grpc-js", engine: "node" }))] as const;
+    const full = await gateways({
+      ...bare,
+      label: "dragoman, all filters",
+      engine: "dragoman",
+      filters: true,
+    });
     const processors = `0-${os.cpus().length - 1}`;
     const workers = (label: string, count: number) =>
       keep(startGateway({ ...bare, label, engine: "dragoman", workers: { count, processors } }));
     const two = await workers("dragoman, two workers", 2);
     const one = await workers("dragoman, one worker", 1);
-    const tls = path.join(folder, "dragoman/.dragoman/tls");
+    const tls = path.join(folder, "dragoman-1/.dragoman/tls");
     const certificate = { cert: path.join(tls, "localhost.pem"), key: path.join(tls, "localhost.key") };
     const relay = await keep(startRelay(folder, certificate, upstream));
     const nghttpx = installed("nghttpx") ? [await keep(startNghttpx(folder, certificate, upstream))] : [];
@@ -172,7 +233,7 @@ async function main(): Promise<void> {
     const known: Load = { ...small, headers: [`authorization: Bearer ${token}`] };
     const knownGrpc: Load = { ...grpc, headers: [...(grpc.headers ?? []), ...(known.headers ?? [])] };
     const dense = (load: Load): Load => ({ ...load, ...many });
-    const forwards = (load: Load) => [relay, ...nghttpx, ...nginx].map((subject) => [subject, load] as const);
+    const forwards = (load: Load) => [relay, ...nghttpx, ...nginx].map((subject): Run => [[subject], load]);
     const scenarios: readonly Scenario[] = [
       { name: "REST small, 64 x 1", runs: [[own, small], [node, small], ...forwards(grpc)] },
       {
@@ -199,15 +260,17 @@ async function main(): Promise<void> {
     process.stdout.write(
       `${os.cpus().length} cores, ${os.cpus()[0]?.model ?? "unknown"}, Node ${process.version}\n\n`,
     );
-    row(["scenario", "server", "a second", "CPU µs each", "the first is so many times as fast"]);
-    row(["---", "---", "---", "---", "---"]);
-    for (const scenario of scenarios.filter(({ name }) => name.includes(values.only)))
-      await compare(scenario, seconds, rounds);
+    const asked = scenarios.filter(({ name }) => name.includes(values.only));
+    if (asked.length > 0 || "two workers".includes(values.only)) {
+      row(["scenario", "server", "a second", "CPU µs each", "the first is so many times as fast"]);
+      row(["---", "---", "---", "---", "---"]);
+    }
+    for (const scenario of asked) await compare(scenario, seconds, rounds);
     if ("two workers".includes(values.only)) await compareWorkers(two, one, seconds, rounds);
-    if (values.only === "") {
-      await halfLoad(own, dense(small), folder, seconds);
+    if ("half of its most".includes(values.only)) {
       // How far apart they are with a proxy that has no collector, on this machine and by this driver.
-      for (const proxy of nghttpx) await halfLoad(proxy, dense(grpc), folder, seconds);
+      const runs: Run[] = [[own, dense(small)], ...nghttpx.map((proxy): Run => [[proxy], dense(grpc)])];
+      await halfLoad(runs, folder, 2, 9);
     }
     if ("idle".includes(values.only)) {
       const gateway = (label: string, engine: "dragoman" | "node") => () =>
