@@ -19,7 +19,8 @@ export class Deadlines {
   /** Since when the frame or header block that has begun has been the same; 0 when there is none. */
   #partialSince = 0;
   #frames = 0;
-  #written = 0;
+  /** Octets that had been written when some last waited; -1 when none do. */
+  #written = -1;
   #writtenAt = 0;
   #probing = false;
   /** Until when nothing was expected of the peer. */
@@ -59,10 +60,10 @@ export class Deadlines {
   /** The peer takes nothing of what was written to it. */
   #unread(now: number): boolean {
     const { socket, options } = this.#connection;
-    if (socket.writableLength > 0 && socket.bytesWritten === this.#written) {
-      return now - this.#writtenAt > options.stallMs;
-    }
-    this.#written = socket.bytesWritten;
+    // Where nothing waits, as on most connections, what was written is not asked for: it is a call into the platform.
+    const written = socket.writableLength > 0 ? socket.bytesWritten : -1;
+    if (written >= 0 && written === this.#written) return now - this.#writtenAt > options.stallMs;
+    this.#written = written;
     this.#writtenAt = now;
     return false;
   }
