@@ -24,13 +24,16 @@ export async function idleBytes(subject: Subject, count: number): Promise<number
   return bytes;
 }
 
-/** Resolves when the process has had nothing to do for a while. */
+/** Resolves when the process does as little in a second as in the one before: what it does all the time is left. */
 async function settled(subject: Subject): Promise<void> {
-  let before = Number.NaN;
+  let before = subject.cpu();
+  let last = Number.NaN;
   for (;;) {
-    const now = subject.cpu();
-    if (now - before < 0.02) return;
-    before = now;
     await new Promise((resolve) => setTimeout(resolve, 1000));
+    const now = subject.cpu();
+    const used = now - before;
+    if (Math.abs(used - last) < 0.03) return;
+    before = now;
+    last = used;
   }
 }

@@ -17,8 +17,8 @@ share the other. All are driven in turn, in many short rounds, and each is compa
 machines change their speed within seconds. Of the gateway several processes take turns, since those of one build differ too.
 Needs h2load (Debian: nghttp2-client); measures nghttpx (nghttp2-proxy) and nginx where they are installed.
 
-  --seconds N   of each measurement; 0.3 when absent
-  --rounds N    measurements of each; 21 when absent
+  --seconds N   of each measurement; 1 when absent
+  --rounds N    measurements of each; 9 when absent
   --only TEXT   scenarios with this in their names; "two workers", "half of its most" and "idle" by these names`;
 
 const small: Load = { path: "/v1/small/product", connections: 64, streams: 1 };
@@ -169,8 +169,8 @@ function row(cells: readonly string[]): void {
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      seconds: { type: "string", default: "0.3" },
-      rounds: { type: "string", default: "21" },
+      seconds: { type: "string", default: "1" },
+      rounds: { type: "string", default: "9" },
       only: { type: "string", default: "" },
       help: { type: "boolean", short: "h" },
     },
