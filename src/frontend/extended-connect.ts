@@ -3,6 +3,7 @@ import { IncomingMessage, STATUS_CODES } from "node:http";
 import { Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { Code, type Peer } from "#rpc";
+import { completing } from "./complete-fields.ts";
 import type { RequestHead, Upgrade } from "./exchange.ts";
 import type { Fields } from "./fields.ts";
 import type { Refusal } from "./refusal.ts";
@@ -66,7 +67,7 @@ export function upgradeOverStream(options: ConnectStream): Upgrade {
     socket: new Http1Disguise(options),
     firstBytes: Buffer.alloc(0),
     // They are completed when they are sent as HTTP/2 has them.
-    complete: (fields) => [...fields],
+    complete: completing([], []),
     refuse: (status, fields, body) => options.refuse(status, fields, body ?? new Uint8Array(0)),
   };
 }

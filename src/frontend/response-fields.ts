@@ -42,12 +42,25 @@ function judge(key: string): boolean {
   return isShown;
 }
 
+/** Of the last metadata: names that are shown, and values that are legal, by their places. */
+const lastPairs: string[] = [];
+const mostPlaces = 64;
+
 /** Appends response metadata to the fields of an HTTP answer, bare, less what is withheld. */
 export function appendMetadata(fields: string[], metadata: Metadata): void {
   const { pairs } = metadata;
   for (let i = 0; i < pairs.length; i += 2) {
     const key = pairs[i] as string;
     const text = pairs[i + 1] as string;
-    if ((shownNames.get(key) ?? judge(key)) && isLegal(text)) fields.push(key, text);
+    const nameStands = lastPairs[i] === key;
+    if (!(nameStands || (shownNames.get(key) ?? judge(key)))) continue;
+    if (!(nameStands && lastPairs[i + 1] === text)) {
+      if (!isLegal(text)) continue;
+      if (i <= lastPairs.length && i < mostPlaces) {
+        lastPairs[i] = key;
+        lastPairs[i + 1] = text;
+      }
+    }
+    fields.push(key, text);
   }
 }

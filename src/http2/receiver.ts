@@ -1,3 +1,4 @@
+import { BlockMemo } from "./block-memo.ts";
 import { clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectionFault, protocolError, sizeError } from "./connection-fault.ts";
@@ -29,6 +30,8 @@ export class Receiver implements FrameSink {
   readonly #control: ControlFrames;
   readonly #decoder = new HpackDecoder(tableSize);
   readonly #sections: SectionReader;
+  /** Once a section has come again: connections that do nothing have none. */
+  #blocks: Readonly<Record<SectionKind, BlockMemo>> | undefined;
   /** Frames that have come, but for CONTINUATION. */
   frames = 0;
   #block: Block | undefined;
@@ -146,8 +149,10 @@ export class Receiver implements FrameSink {
     if (size > length) connection.window.release(stream, size - length);
     if (length > 0) {
       stream.remoteEnding = ended;
-      if (stream.consumer === undefined) connection.window.release(stream, length);
-      else stream.consumer.data(buffer.subarray(start, end));
+      const { consumer } = stream;
+      if (consumer === undefined) connection.window.release(stream, length);
+      else if (consumer.dataIn !== undefined) consumer.dataIn(buffer, start, end);
+      else consumer.data(buffer.subarray(start, end));
     } else if (!ended) connection.abuse.spend("empty_frames", clock.now);
     if (ended && !stream.gone) connection.ends.remote(stream, undefined);
   }
@@ -201,10 +206,7 @@ export class Receiver implements FrameSink {
     if (isNew && (id & 1) === 0) throw protocolError("a stream of the client with an even number");
     const kind: SectionKind =
       stream === undefined ? "request" : connection.isServer || stream.headReceived ? "trailers" : "response";
-    const sections = this.#sections;
-    sections.begin(kind);
-    this.#decoder.decode(buffer, start, end, sections);
-    const section = sections.finish();
+    const section = this.#read(kind, buffer, start, end);
     if (stream === undefined) {
       if (isNew) this.#request(id, dependency, section, ended);
       else connection.ends.late(id, "HEADERS", true);
@@ -235,6 +237,22 @@ export class Receiver implements FrameSink {
       return;
     }
     connection.ends.remote(stream, section.fields);
+  }
+
+  #read(kind: SectionKind, buffer: Buffer, start: number, end: number): FieldSection {
+    const decoder = this.#decoder;
+    const { state } = decoder;
+    const known = this.#blocks?.[kind].find(buffer, start, end, state);
+    if (known !== undefined) return known;
+    const sections = this.#sections;
+    sections.begin(kind);
+    decoder.decode(buffer, start, end, sections);
+    const section = sections.finish();
+    if (section.repeated && decoder.state === state) {
+      this.#blocks ??= { request: new BlockMemo(), response: new BlockMemo(), trailers: new BlockMemo() };
+      this.#blocks[kind].keep(buffer, start, end, section, state);
+    }
+    return section;
   }
 
   #request(id: number, dependency: number, section: FieldSection, ended: boolean): void {

@@ -32,6 +32,8 @@ export class Sender {
   readonly output: Output;
   readonly #encoder = new HpackEncoder(tableSize);
   readonly #heads = new ListMemo();
+  /** Once there were any. */
+  #moreOfHeads: ListMemo | undefined;
   readonly #trailers = new ListMemo();
   readonly #onSent: (stream: Stream) => void;
   #window = defaultWindow;
@@ -74,14 +76,26 @@ export class Sender {
   /**
    * The head of a response.
    *
+   * @param more fields behind the others
    * @param size of the body, if it is to be told; -1 if not
    */
-  answerHead(streamId: number, status: number, fields: readonly string[], size: number, end: boolean): void {
+  answerHead(
+    streamId: number,
+    status: number,
+    fields: readonly string[],
+    more: readonly string[],
+    size: number,
+    end: boolean,
+  ): void {
     const encoder = this.#encoder;
-    const start = this.#beginSection(HpackEncoder.room(fields) + sizeRoom);
+    const start = this.#beginSection(HpackEncoder.room(fields) + HpackEncoder.room(more) + sizeRoom);
     const { buffer } = this.output;
     let pos = this.#status(status, buffer, encoder.begin(buffer, start));
     pos = encoder.list(fields, this.#heads, buffer, pos);
+    if (more.length > 0) {
+      this.#moreOfHeads ??= new ListMemo();
+      pos = encoder.list(more, this.#moreOfHeads, buffer, pos);
+    }
     if (size >= 0) pos = encoder.contentLength(size, buffer, pos);
     this.#endSection(streamId, start, pos, end);
   }

@@ -18,6 +18,10 @@ export interface StreamConsumer {
   response?(status: number, fields: readonly string[]): void;
   /** To be given back by `consumed` when it was worked on; until then the peer's window is smaller by it. */
   data(chunk: Uint8Array): void;
+  /**
+   * The same of what is `buffer[start..end]`, for who needs no piece of its own. Called in place of `data` where it is there.
+   */
+  dataIn?(buffer: Buffer, start: number, end: number): void;
   /** Nothing more comes. */
   end(trailers: readonly string[] | undefined): void;
   broken(breach: Breach): void;
@@ -34,9 +38,12 @@ export const streamHighWater: number = 16 * 1024;
 export interface AnswerRest {
   readonly trailers?: readonly string[] | undefined;
   readonly sized?: boolean;
+  /** Fields behind the others, mostly the same list each time. */
+  readonly more?: readonly string[] | undefined;
 }
 
 const noRest: AnswerRest = {};
+const noFields: readonly string[] = [];
 
 /** Most streams never have anything that waits. */
 const noChunks: Uint8Array[] = [];
@@ -130,14 +137,14 @@ export class Stream {
     status: number,
     fields: readonly string[],
     body: Uint8Array | undefined,
-    { trailers, sized = false }: AnswerRest = noRest,
+    { trailers, sized = false, more = noFields }: AnswerRest = noRest,
   ): void {
     if (this.closed || this.headSent) return;
     this.headSent = true;
     const { connection } = this;
     const size = body?.length ?? 0;
     const ends = size === 0 && trailers === undefined;
-    connection.sender.answerHead(this.id, status, fields, sized ? size : -1, ends);
+    connection.sender.answerHead(this.id, status, fields, more, sized ? size : -1, ends);
     if (ends) connection.sentEnd(this);
     else if (size === 0 || body === undefined) this.end(trailers);
     else if (!connection.sender.sendWhole(this, body, trailers)) {

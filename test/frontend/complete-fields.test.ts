@@ -26,3 +26,20 @@ test("the fields that it is given stay as they are", () => {
   expect(fields).toEqual(["x-own", "1"]);
   expect(complete(fields)).toEqual(["x-own", "1", "x-added", "1"]);
 });
+
+test("what is only sent behind is told where nothing of the fields has to change, and always as the same list", () => {
+  const added = ["x-added", "1", "x-own", "2"];
+  const complete = completing(added, ["server"]);
+  const names = ["x-a", "x-b", "x-own", "server"];
+  for (let i = 0; i < 2000; i++) {
+    const fields = Array.from({ length: (i * 7) % 5 }, (_, at) => names[(i >> (2 * at)) & 3] ?? "").flatMap(
+      (name) => [name, "1"],
+    );
+    const more = complete.behind(fields);
+    const changes = fields.includes("x-own") || fields.includes("server");
+    expect(more === undefined).toBe(changes);
+    if (more === undefined) continue;
+    expect(more).toBe(added);
+    expect(complete(fields)).toEqual([...fields, ...more]);
+  }
+});

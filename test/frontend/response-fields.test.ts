@@ -81,3 +81,16 @@ describe("metadata that become fields of an answer", () => {
     });
   });
 });
+
+test("what was shown at a place says nothing of another value or name there", () => {
+  const good = ["x-a", "1", "x-b", "2"];
+  expect(shown(good)).toEqual(good);
+  expect(shown(["x-a", "1\n", "x-b", "2"])).toEqual(["x-b", "2"]);
+  expect(shown(["x-a", "1\n", "x-b", "2"])).toEqual(["x-b", "2"]);
+  expect(shown(good)).toEqual(good);
+  expect(shown(["connection", "1", "x-b", "2"])).toEqual(["x-b", "2"]);
+  expect(shown(["x-b", "2"])).toEqual(["x-b", "2"]);
+  expect(shown(["x-a", "1\n"])).toEqual([]);
+  expect(shown(["x-b", "1\n"])).toEqual([]);
+  expect(shown(good)).toEqual(good);
+});

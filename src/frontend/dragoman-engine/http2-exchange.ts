@@ -83,12 +83,16 @@ export class Http2Exchange implements Exchange, StreamConsumer {
     this.#answered = true;
     const stream = this.#stream;
     const sized = trailers === undefined && status !== 204 && status !== 304;
-    const all = this.#options.complete(fields);
+    const { complete } = this.#options;
     stream.stopsPeer = true;
     if (this.head.method === "HEAD") {
+      const all = complete(fields);
       if (sized) all.push("content-length", String(body?.length ?? 0));
       stream.answer(status, all, undefined, { trailers });
-    } else stream.answer(status, all, body, { trailers, sized });
+      return;
+    }
+    const more = complete.behind(fields);
+    stream.answer(status, more === undefined ? complete(fields) : fields, body, { trailers, sized, more });
   }
 
   open(status: number, fields: Fields): BodyWriter {

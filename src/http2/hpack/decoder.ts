@@ -33,6 +33,8 @@ export class HpackDecoder {
   /** Of the text whose head was read last. */
   #textEnd = 0;
   #packed = false;
+  /** Another one after each block that has left something behind: the same octets may then mean something else. */
+  state = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -52,16 +54,21 @@ export class HpackDecoder {
       } else if (octet >= 0x40) {
         const entry = this.#literal(6);
         this.#table.insert(entry);
+        this.state++;
         sink.add(entry);
       } else if (octet < 0x20) {
         const entry = this.#literal(4);
-        if (octet >= 0x10 && !sensitive.has(entry.name)) rememberNeverIndexed(entry.name, entry.value);
+        if (octet >= 0x10 && !sensitive.has(entry.name)) {
+          rememberNeverIndexed(entry.name, entry.value);
+          this.state++;
+        }
         sink.add(entry);
       } else {
         if (begun) throw fault("a change of the table's size within a block");
         const size = this.#integer(5);
         if (size > this.#limit) throw fault("a table larger than allowed");
         this.#table.resize(size);
+        this.state++;
         continue;
       }
       begun = true;

@@ -5,12 +5,23 @@ import { TransportError } from "../transport-error.ts";
 /** Octets before each message: a flag and the length ("PROTOCOL-HTTP2.md", Length-Prefixed-Message). */
 export const prefixSize = 5;
 
-/** The message of a chunk that is one uncompressed message and no more; undefined for any other, be it broken. */
-export function soleMessage(chunk: Uint8Array, limit: number): Uint8Array | undefined {
-  const length = chunk.length - prefixSize;
-  if (length < 0 || length > limit || chunk[0] !== 0) return undefined;
-  const said = ((chunk[1]! << 24) | (chunk[2]! << 16) | (chunk[3]! << 8) | chunk[4]!) >>> 0;
-  return said === length ? chunk.subarray(prefixSize) : undefined;
+/** The message of what is one uncompressed message and no more; undefined for anything else, be it broken. */
+export function soleMessage(
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+  limit: number,
+): Uint8Array | undefined {
+  const length = end - start - prefixSize;
+  if (length < 0 || length > limit || buffer[start] !== 0) return undefined;
+  const said =
+    ((buffer[start + 1]! << 24) |
+      (buffer[start + 2]! << 16) |
+      (buffer[start + 3]! << 8) |
+      buffer[start + 4]!) >>>
+    0;
+  if (said !== length) return undefined;
+  return new Uint8Array(buffer.buffer, buffer.byteOffset + start + prefixSize, length);
 }
 
 /** Octets that the chunks which wait may keep in memory beyond twice their own size. */

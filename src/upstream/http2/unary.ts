@@ -68,19 +68,30 @@ class UnaryExchange implements ActiveCall, StreamConsumer {
   data(chunk: Uint8Array): void {
     this.#stream?.consumed(chunk.length);
     if (this.#ended) return;
-    if (this.#httpStatus !== 200 || this.#head?.isGrpc !== true) {
+    if (!this.#isGrpc()) {
       this.cancel(notGrpc(this.#httpStatus));
       return;
-    }
-    if (this.#reader === undefined && this.#message === undefined) {
-      this.#message = soleMessage(chunk, this.#owner.maxMessageBytes);
-      if (this.#message !== undefined) return;
     }
     try {
       this.#read(chunk);
     } catch (error) {
       this.cancel(error instanceof Error ? error : new Error("unreadable", { cause: error }));
     }
+  }
+
+  dataIn(buffer: Buffer, start: number, end: number): void {
+    if (this.#reader === undefined && this.#message === undefined && !this.#ended && this.#isGrpc()) {
+      this.#message = soleMessage(buffer, start, end, this.#owner.maxMessageBytes);
+      if (this.#message !== undefined) {
+        this.#stream?.consumed(end - start);
+        return;
+      }
+    }
+    this.data(buffer.subarray(start, end));
+  }
+
+  #isGrpc(): boolean {
+    return this.#httpStatus === 200 && this.#head?.isGrpc === true;
   }
 
   #read(chunk: Uint8Array): void {

@@ -4,6 +4,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
+import { completing } from "../../../src/frontend/complete-fields.ts";
 import type { Exchange } from "../../../src/frontend/exchange.ts";
 import { createHttp2Engine } from "../../../src/frontend/node-engine/http2-server.ts";
 import { until } from "../../support/until.ts";
@@ -23,7 +24,7 @@ async function serve(idleMs: number, exchange: (exchange: Exchange) => void) {
       bodyIdleMs: 400,
     },
     events: { exchange, upgrade: (upgrade) => upgrade.refuse(501, []) },
-    complete: (fields) => [...fields],
+    complete: completing([], []),
     count: () => {},
   });
   const kept: WeakRef<Socket>[] = [];
