@@ -13,11 +13,17 @@ export interface Arrival {
   readonly httpVersion?: "1.1" | "2";
 }
 
+/** Not by the versions themselves: V8 takes a name like `2` for the index of an array, and reads it each time anew. */
+export interface ViaLines {
+  readonly http1: string;
+  readonly http2: string;
+}
+
 /** What the gateway makes of where requests come from. */
 export interface Edge {
   readonly trusts: TrustsPeer;
   /** What `via` says of the gateway, by the version of HTTP that a request came in; untold when undefined. */
-  readonly via: Readonly<Record<"1.1" | "2", string>> | undefined;
+  readonly via: ViaLines | undefined;
 }
 
 /** The context of a call that begins. */
@@ -39,7 +45,7 @@ export function newContext(
     peer: client,
     secure: (origin?.proto ?? head.scheme) === "https",
     forwardedHost: origin?.host,
-    via: via?.[httpVersion],
+    via: httpVersion === "2" ? via?.http2 : via?.http1,
     httpMethod: head.method,
     httpPath: query < 0 ? head.target : head.target.slice(0, query),
     httpQuery: query < 0 ? "" : head.target.slice(query + 1),
@@ -53,5 +59,6 @@ export function newContext(
     attempts: 0,
     queuedMs: 0,
     upstreamMs: undefined,
+    endedAt: undefined,
   };
 }

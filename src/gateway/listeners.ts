@@ -192,7 +192,7 @@ function viaName({ via }: Config["listen"]): string | undefined {
 /** What `via` says of the gateway, by the version of HTTP that a request came in (RFC 9110 7.6.3). */
 export function viaLines(listen: Config["listen"]) {
   const name = viaName(listen);
-  return name === undefined ? undefined : { "1.1": `1.1 ${name}`, "2": `2 ${name}` };
+  return name === undefined ? undefined : { http1: `1.1 ${name}`, http2: `2 ${name}` };
 }
 
 /** Tells browsers to insist on HTTPS (RFC 6797), on answers over HTTPS alone. */

@@ -63,4 +63,6 @@ export interface Context {
   queuedMs: number;
   /** Milliseconds from the start of the last attempt to the first answer of the upstream. */
   upstreamMs: number | undefined;
+  /** `performance.now()` when the call ended, as the first observer of its end saw it. */
+  endedAt?: number | undefined;
 }

@@ -10,6 +10,8 @@ const slabSize = 64 * 1024;
 /**
  * A sink that writes once a turn of the event loop whatever came in it, and never lets a slow reader fill the memory.
  *
+ * @param stream one that has done with what it was given once nothing of it waits (`writableLength` is 0), as those of the
+ *   process have: its memory is written to again then
  * @param atMost bytes of one write, where several processes write to one pipe and lines must stay whole; a longer line
  *   is written by itself
  */
@@ -36,8 +38,7 @@ class BatchedLines implements LineOutput {
     // A character of a text takes three bytes at most.
     const most = line.length * 3;
     if (most > slabSize || this.#at - this.#from + most > this.#atMost) {
-      const octets = Buffer.from(line);
-      this.writeOctets(octets, octets.length);
+      this.writeOctets(Buffer.from(line));
       return;
     }
     this.#reserve(most);
@@ -45,9 +46,9 @@ class BatchedLines implements LineOutput {
     this.#schedule();
   }
 
-  writeOctets(octets: Uint8Array, size: number): void {
+  writeOctets(line: Uint8Array): void {
+    const size = line.length;
     if (this.#at - this.#from + size > this.#atMost) this.#cut();
-    const line = size === octets.length ? octets : octets.subarray(0, size);
     if (size > slabSize) {
       this.#cut();
       this.#pieces.push(Uint8Array.from(line));
@@ -87,5 +88,8 @@ class BatchedLines implements LineOutput {
     const stream = this.#stream;
     for (const piece of pieces)
       if (stream.writable && stream.writableLength < maxWaiting) stream.write(piece);
+    if (stream.writableLength > 0) return;
+    this.#from = 0;
+    this.#at = 0;
   };
 }

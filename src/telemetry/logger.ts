@@ -18,8 +18,8 @@ export interface LineSink {
 
 /** One for whoever writes many. */
 export interface LineOutput extends LineSink {
-  /** A line that stands in `octets[0..size]`, in UTF-8. It is copied: the octets may change as soon as this has returned. */
-  writeOctets(octets: Uint8Array, size: number): void;
+  /** A line, in UTF-8. It is copied: the octets may change as soon as this has returned. */
+  writeOctets(line: Uint8Array): void;
 }
 
 const severity: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };

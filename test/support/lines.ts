@@ -4,6 +4,6 @@ import type { LineOutput } from "#telemetry";
 export function keepLines(lines: string[]): LineOutput {
   return {
     write: (line) => lines.push(line),
-    writeOctets: (octets, size) => lines.push(Buffer.from(octets).toString("utf8", 0, size)),
+    writeOctets: (line) => lines.push(Buffer.from(line).toString()),
   };
 }

@@ -72,7 +72,7 @@ test("lines of octets, texts and both keep their order, whatever their size", as
   const octets = Buffer.alloc(500_000);
   for (const [i, line] of lines.entries()) {
     if (i % 3 === 0) sink.write(line);
-    else sink.writeOctets(octets, octets.write(line));
+    else sink.writeOctets(octets.subarray(0, octets.write(line)));
     octets.fill(0);
   }
   await turn();
@@ -90,7 +90,7 @@ test("where several write to one pipe, a write ends where a line does", async ()
   const octets = Buffer.alloc(200);
   for (const [i, line] of lines.entries()) {
     if (i % 2 === 0) sink.write(line);
-    else sink.writeOctets(octets, octets.write(line));
+    else sink.writeOctets(octets.subarray(0, octets.write(line)));
   }
   await turn();
   while (stream.writableLength > 0) {
@@ -103,4 +103,36 @@ test("where several write to one pipe, a write ends where a line does", async ()
     expect(write.endsWith("\n")).toBe(true);
     expect(Buffer.byteLength(write) <= 100 || write.indexOf("\n") === write.length - 1).toBe(true);
   }
+});
+
+test("memory is written to again once its stream has taken all, and not before", async () => {
+  const memories = new Set<ArrayBufferLike>();
+  const taken: string[] = [];
+  let done: (() => void) | undefined;
+  let holds = false;
+  const stream = new Writable({
+    write(chunk: Buffer, _encoding, next) {
+      memories.add(chunk.buffer);
+      taken.push(chunk.toString());
+      if (holds) done = next;
+      else next();
+    },
+  });
+  const sink = batchedLines(stream);
+  const line = (i: number): string => `${i} ${"x".repeat(9000)}\n`;
+  const lines = Array.from({ length: 40 }, (_, i) => line(i));
+  for (const each of lines.slice(0, 20)) {
+    sink.writeOctets(Buffer.from(each));
+    await turn();
+  }
+  expect(memories.size).toBe(1);
+  holds = true;
+  for (const each of lines.slice(20)) {
+    sink.writeOctets(Buffer.from(each));
+    await turn();
+  }
+  holds = false;
+  done?.();
+  await turn();
+  expect(taken.join("") === lines.join("")).toBe(true);
 });

@@ -52,8 +52,7 @@ class Lines {
 
   /** @param messages responses that a stream has had; undefined for what is no stream */
   write(call: Call, error: RpcError | undefined, messages: number | undefined): void {
-    const { octets, size } = this.#writer.line(call, error, messages);
-    this.#sink.writeOctets(octets, size);
+    this.#sink.writeOctets(this.#writer.line(call, error, messages));
   }
 }
 

@@ -4,15 +4,26 @@ const point = 0x2e;
 /** Longer texts are written by the platform. */
 const shortText = 24;
 
+/** Views of so many octets are kept. */
+const mostKept = 1024;
+
 /**
  * Memory that a line is written into, piece by piece. What is written returns where it ends; there has to be room for it, but
  * for `octetsOf`, which makes it.
  */
 export class LineRoom {
   #octets = Buffer.allocUnsafeSlow(1024);
+  /** What it begins with, by sizes that were asked for: to make a view takes longer than to copy what it shows. */
+  readonly #beginnings = new Map<number, Uint8Array>();
 
-  get octets(): Uint8Array {
-    return this.#octets;
+  /** What is written up to `end`: good until something is written. */
+  upTo(end: number): Uint8Array {
+    let beginning = this.#beginnings.get(end);
+    if (beginning === undefined) {
+      beginning = this.#octets.subarray(0, end);
+      if (end < mostKept) this.#beginnings.set(end, beginning);
+    }
+    return beginning;
   }
 
   /** Makes room for so many octets in all; what is written stays. */
@@ -21,6 +32,7 @@ export class LineRoom {
     const larger = Buffer.allocUnsafeSlow(size * 2);
     larger.set(this.#octets);
     this.#octets = larger;
+    this.#beginnings.clear();
   }
 
   /** A text of ASCII. */

@@ -1,12 +1,6 @@
 import { type Call, type Code, type Context, codeName, type RpcError, turnDate } from "#rpc";
 import { LineRoom } from "./line-room.ts";
 
-/** A line, in UTF-8, to be read before the next one is asked for. */
-export interface Line {
-  readonly octets: Uint8Array;
-  readonly size: number;
-}
-
 const begin = '{"time":"';
 const beforeId = 'Z","level":"info","message":"access","id":"';
 /** RFC 3339, in UTC, up to the milliseconds, and with them. */
@@ -31,20 +25,24 @@ export class LineWriter {
   #askedEnd = 0;
   #endedEnd = 0;
 
-  /** @param messages responses that a stream has had; undefined for what is no stream */
-  line(call: Call, error: RpcError | undefined, messages: number | undefined): Line {
+  /**
+   * A line, in UTF-8, to be read before the next one is asked for.
+   *
+   * @param messages responses that a stream has had; undefined for what is no stream
+   */
+  line(call: Call, error: RpcError | undefined, messages: number | undefined): Uint8Array {
     const room = this.#room;
     this.#writeTime(turnDate());
     this.#writeTexts(call, error);
     let at = this.#endedEnd;
-    const { startedAt, upstreamMs, queuedMs, attempts } = call.context;
+    const { startedAt, endedAt = performance.now(), upstreamMs, queuedMs, attempts } = call.context;
     room.reserve(at + numbersSize);
     at = room.integer(room.text(at, ',"attempts":'), attempts);
     if (messages !== undefined) at = room.integer(room.text(at, ',"messages":'), messages);
-    at = room.milliseconds(room.text(at, ',"ms":'), performance.now() - startedAt);
+    at = room.milliseconds(room.text(at, ',"ms":'), endedAt - startedAt);
     if (upstreamMs !== undefined) at = room.milliseconds(room.text(at, ',"upstreamMs":'), upstreamMs);
     if (queuedMs !== 0) at = room.milliseconds(room.text(at, ',"queuedMs":'), queuedMs);
-    return { octets: room.octets, size: room.text(at, "}\n") };
+    return room.upTo(room.text(at, "}\n"));
   }
 
   #writeTime(now: number): void {

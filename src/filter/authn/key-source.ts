@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import Bottleneck from "bottleneck";
+import { turnNow } from "#rpc";
 import type { Logger } from "#telemetry";
 import type { IssuerOptions } from "./issuer.ts";
 import { discoverKeys, fetchBounded } from "./key-fetch.ts";
@@ -45,7 +46,7 @@ export class KeySource {
   });
 
   /** @param now milliseconds, never going back; for tests */
-  constructor(issuer: IssuerOptions, logger: Logger, now: () => number = () => performance.now()) {
+  constructor(issuer: IssuerOptions, logger: Logger, now: () => number = turnNow) {
     this.#issuer = issuer;
     this.#logger = logger;
     this.#now = now;

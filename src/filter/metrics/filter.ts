@@ -1,5 +1,7 @@
+import { performance } from "node:perf_hooks";
 import {
   type Code,
+  type Context,
   codeName,
   type Filter,
   handlerOf,
@@ -16,31 +18,26 @@ import type { Counter, Gauge, Histogram, Meter } from "#telemetry";
 export function metricsFilter(meter: Meter, method: string): Filter {
   const inFlight = meter.gauge("dragoman_requests_in_flight", "Calls under way.", { method });
   const byProtocol = new Map<string, ProtocolSeries>();
+  let last: ProtocolSeries | undefined;
   const seriesOf = (protocol: string): ProtocolSeries => {
-    let series = byProtocol.get(protocol);
-    if (series === undefined) {
-      series = new ProtocolSeries(meter, method, protocol);
-      byProtocol.set(protocol, series);
-    }
-    return series;
+    if (last?.protocol === protocol) return last;
+    last = byProtocol.get(protocol) ?? new ProtocolSeries(meter, method, protocol);
+    byProtocol.set(protocol, last);
+    return last;
   };
   return (next) => {
     const nextUnary = unaryOf(next);
     return handlerOf(
       (call, sink) => {
         inFlight.add(1);
-        nextUnary(
-          call,
-          new Measured(seriesOf(call.context.protocol), inFlight, call.context.startedAt, sink),
-        );
+        nextUnary(call, new Measured(seriesOf(call.context.protocol), inFlight, call.context, sink));
       },
       async (call) => {
         const series = seriesOf(call.context.protocol);
-        const { startedAt } = call.context;
         inFlight.add(1);
         const ended = (error: RpcError | undefined): void => {
           inFlight.add(-1);
-          series.ended(startedAt, error);
+          series.ended(call.context, error);
         };
         let reply: Reply;
         try {
@@ -63,36 +60,38 @@ export function metricsFilter(meter: Meter, method: string): Filter {
 class Measured implements UnarySink {
   readonly #series: ProtocolSeries;
   readonly #inFlight: Gauge;
-  readonly #startedAt: number;
+  readonly #context: Context;
   readonly #sink: UnarySink;
 
-  constructor(series: ProtocolSeries, inFlight: Gauge, startedAt: number, sink: UnarySink) {
+  constructor(series: ProtocolSeries, inFlight: Gauge, context: Context, sink: UnarySink) {
     this.#series = series;
     this.#inFlight = inFlight;
-    this.#startedAt = startedAt;
+    this.#context = context;
     this.#sink = sink;
   }
 
   succeeded(reply: UnaryReply): void {
     this.#inFlight.add(-1);
-    this.#series.ended(this.#startedAt, undefined);
+    this.#series.ended(this.#context, undefined);
     this.#sink.succeeded(reply);
   }
 
   failed(thrown: unknown): void {
     this.#inFlight.add(-1);
-    this.#series.ended(this.#startedAt, RpcError.from(thrown));
+    this.#series.ended(this.#context, RpcError.from(thrown));
     this.#sink.failed(thrown);
   }
 }
 
 class ProtocolSeries {
+  readonly protocol: string;
   readonly duration: Histogram;
   readonly #meter: Meter;
   readonly #labels: { readonly method: string; readonly protocol: string };
   readonly #totals: (Counter | undefined)[] = [];
 
   constructor(meter: Meter, method: string, protocol: string) {
+    this.protocol = protocol;
     this.#meter = meter;
     this.#labels = { method, protocol };
     this.duration = meter.histogram(
@@ -102,8 +101,10 @@ class ProtocolSeries {
     );
   }
 
-  ended(startedAt: number, error: RpcError | undefined): void {
-    this.duration.observe((performance.now() - startedAt) / 1000);
+  ended(context: Context, error: RpcError | undefined): void {
+    const now = performance.now();
+    context.endedAt = now;
+    this.duration.observe((now - context.startedAt) / 1000);
     this.total(error?.code ?? 0).add();
     if (error?.reason !== undefined) this.refused(error.reason).add();
   }

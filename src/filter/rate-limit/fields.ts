@@ -1,4 +1,5 @@
-import { type Metadata, stricterLimits } from "#rpc";
+import { Metadata, stricterLimits } from "#rpc";
+import { limitItem } from "./limit-item.ts";
 import { type Demand, rounding, type Standing, wholeMs } from "./store.ts";
 
 /** Which response fields tell callers how they stand. */
@@ -33,6 +34,43 @@ export function addLimitFields(
   standings: readonly Standing[],
 ): void {
   if (kind === "off") return;
+  const items = itemsOf(demands, standings);
+  if (items === undefined) return;
+  const { policies, limits, tightest } = items;
+  if (kind !== "legacy") {
+    join(header, "ratelimit-policy", policies);
+    join(header, "ratelimit", limits);
+  }
+  if (kind !== "standard")
+    addLegacyFields(header, demands[tightest] as Demand, standings[tightest] as Standing);
+}
+
+/** The same beside a header that stays as it is. */
+export function withLimitFields(
+  header: Metadata,
+  kind: LimitFields,
+  demands: readonly Demand[],
+  standings: readonly Standing[],
+): Metadata {
+  if (header.size === 0 && kind === "standard") {
+    const items = itemsOf(demands, standings);
+    if (items === undefined) return header;
+    return new Metadata(["ratelimit-policy", items.policies, "ratelimit", items.limits]);
+  }
+  const all = header.clone();
+  addLimitFields(all, kind, demands, standings);
+  return all;
+}
+
+/** What callers are told of the limits that are enforced; undefined where none is. */
+interface Items {
+  readonly policies: string;
+  readonly limits: string;
+  /** Of which there is the least left. */
+  readonly tightest: number;
+}
+
+function itemsOf(demands: readonly Demand[], standings: readonly Standing[]): Items | undefined {
   let policies = "";
   let limits = "";
   let tightest = -1;
@@ -43,18 +81,12 @@ export function addLimitFields(
     const { limit, allowance, partition } = demand;
     const pk = partition === undefined ? "" : `;pk=:${partition}:`;
     const policy = pk === "" ? allowance.advertised : allowance.advertised + pk;
-    const left = `"${limit}";r=${whole(standing)};t=${windowSeconds(demand, standing)}${pk}`;
+    const left = limitItem(limit, whole(standing), windowSeconds(demand, standing), pk);
     policies = tightest < 0 ? policy : `${policies}, ${policy}`;
     limits = tightest < 0 ? left : `${limits}, ${left}`;
     if (tightest < 0 || standing.available < (standings[tightest] as Standing).available) tightest = i;
   }
-  if (tightest < 0) return;
-  if (kind !== "legacy") {
-    join(header, "ratelimit-policy", policies);
-    join(header, "ratelimit", limits);
-  }
-  if (kind !== "standard")
-    addLegacyFields(header, demands[tightest] as Demand, standings[tightest] as Standing);
+  return tightest < 0 ? undefined : { policies, limits, tightest };
 }
 
 function whole({ available }: Standing): number {

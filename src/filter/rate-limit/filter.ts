@@ -12,7 +12,7 @@ import {
   unaryOf,
 } from "#rpc";
 import type { Counter, Meter } from "#telemetry";
-import { addLimitFields, type LimitFields, moveLimitFields } from "./fields.ts";
+import { addLimitFields, type LimitFields, moveLimitFields, withLimitFields } from "./fields.ts";
 import { countedMessages } from "./messages.ts";
 import type { LimitPolicy } from "./policy.ts";
 import { isRefusal, missingKey, refusal } from "./refusal.ts";
@@ -32,12 +32,14 @@ export interface RateLimitOptions {
  */
 export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOptions): Filter {
   const counters = new Map(policies.map(({ name }) => [name, countersOf(meter, name)]));
+  const [sole] = policies.length === 1 ? policies : [];
+  const soleCounters = sole === undefined ? undefined : counters.get(sole.name);
   const count = (demands: readonly Demand[], standings: readonly Standing[], admitted: boolean): void => {
     for (let i = 0; i < demands.length; i++) {
       const { limit, enforced } = demands[i] as Demand;
       const waits = (standings[i] as Standing).waitMs > 0;
       if (!waits && !admitted) continue;
-      const series = counters.get(limit);
+      const series = soleCounters ?? counters.get(limit);
       (!waits ? series?.allowed : enforced ? series?.refused : series?.shadowed)?.add();
     }
   };
@@ -75,9 +77,12 @@ export function rateLimitFilter({ policies, store, fields, meter }: RateLimitOpt
   };
   /** What a call takes of each limit. @throws RpcError for one that must be known by something that it lacks */
   const demandsOf = (call: Call): Demand[] => {
+    // A list that is made with what it holds takes no room for more.
+    const soleKey = sole === undefined ? undefined : keyOf(sole, call);
+    if (sole !== undefined && soleKey !== undefined) return [demandOf(sole, soleKey, call)];
     const demands: Demand[] = [];
     for (const policy of policies) {
-      const key = policy.key(call) ?? (policy.onMissing === "share" ? "" : undefined);
+      const key = keyOf(policy, call);
       if (key !== undefined) demands.push(demandOf(policy, key, call));
       else if (policy.onMissing === "deny" && !policy.shadow) throw missingKey(policy.name);
     }
@@ -184,6 +189,11 @@ function seen(demands: readonly Demand[], standings: readonly (Standing | undefi
   return { demands: demands.filter((_, i) => standings[i] !== undefined), standings: known };
 }
 
+/** By what a policy knows a call; undefined for one that lacks it. */
+function keyOf(policy: LimitPolicy, call: Call): string | undefined {
+  return policy.key(call) ?? (policy.onMissing === "share" ? "" : undefined);
+}
+
 function demandOf(policy: LimitPolicy, key: string, call: Call): Demand {
   const { name, shadow, onStoreDown, partitionKey } = policy;
   const allowance = policy.allowance(call);
@@ -213,11 +223,10 @@ function perMessage(
 function withFields<R extends Reply>(reply: R, { demands, standings }: Judged, fields: LimitFields): R {
   if (fields === "off") return reply;
   // A reply that comes from a cache is others' too.
-  const header = reply.header.clone();
   if (reply.kind === "stream" || reply.trailer.size === 0) {
-    addLimitFields(header, fields, demands, standings);
-    return { ...reply, header };
+    return { ...reply, header: withLimitFields(reply.header, fields, demands, standings) };
   }
+  const header = reply.header.clone();
   const trailer = reply.trailer.clone();
   moveLimitFields(trailer, header);
   addLimitFields(header, fields, demands, standings);

@@ -251,3 +251,12 @@ test("the time of a line is that of its turn, whatever was said before", async (
     vi.useRealTimers();
   }
 });
+
+test("the time that a call took is that of whoever saw it end first", async () => {
+  const call = makeCall({ context: { startedAt: 100 } });
+  const [line] = await logged(call, async ({ context }) => {
+    context.endedAt = 112.5;
+    return unaryReply();
+  });
+  expect(line?.["ms"]).toBe(12.5);
+});

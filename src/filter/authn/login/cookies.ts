@@ -32,6 +32,7 @@ export function cookieNames(header: Metadata, prefix: string): string[] {
 
 /** Takes the gateway's own cookies out of what an upstream hears, and leaves those of others as they are. */
 export function stripCookies(header: Metadata): void {
+  if (!header.has("cookie")) return;
   const fields = header.getAll("cookie");
   if (!fields.some((field) => field.includes(cookiePrefix))) return;
   header.delete("cookie");
