@@ -14,7 +14,8 @@ const usage = `npm run bench:edge -- [--seconds N] [--rounds N] [--only TEXT]
 Drives the gateway with h2load over TLS and HTTP/2, beside the same gateway on node:http2 and grpc-js, beside nghttpx and nginx, and
 beside a relay on Node's sockets that parses nothing. One server at a time on a processor of its own; the driver and the upstream
 share the other. All are driven in turn, in many short rounds, and each is compared with what the first did just before it:
-machines change their speed within seconds. Of the gateway several processes take turns, since those of one build differ too.
+machines change their speed within seconds. The last column tells how much more CPU each takes for a request: what a whole processor
+would have, where the driver is what keeps both from more. Of the gateway several processes take turns, since those of one build differ too.
 Needs h2load (Debian: nghttp2-client); measures nghttpx (nghttp2-proxy) and nginx where they are installed.
 
   --seconds N   of each measurement; 1 when absent
@@ -65,9 +66,9 @@ async function compare({ name, runs }: Scenario, seconds: number, rounds: number
   const counts: number[] = [];
   for (const run of runs) counts.push(Math.ceil((await warmed(run)) * seconds));
   const figures = runs.map((): Figures[] => []);
-  const ratios = runs.map((): number[] => []);
+  const ratios = runs.map((): { rate: number; cpu: number }[] => []);
   let turn = 0;
-  const measure = async (index: number): Promise<number> => {
+  const measure = async (index: number): Promise<Figures> => {
     const [subjects, load] = runs[index] as Run;
     const measured = await drive(
       subjects[turn % subjects.length] ?? subjects[0],
@@ -75,20 +76,34 @@ async function compare({ name, runs }: Scenario, seconds: number, rounds: number
       counts[index] as number,
     );
     figures[index]?.push(measured);
-    return measured.perSecond;
+    return measured;
   };
   for (let round = 0; round < rounds; round++) {
     // The first just before each of the others.
     for (let index = Math.min(1, runs.length - 1); index < runs.length; index++, turn++) {
       const first = await measure(0);
-      if (index > 0) ratios[index]?.push(first / (await measure(index)));
+      if (index === 0) continue;
+      const other = await measure(index);
+      ratios[index]?.push({
+        rate: first.perSecond / other.perSecond,
+        cpu: other.cpuMicros / first.cpuMicros,
+      });
     }
   }
   for (const [index, [[{ label }]]] of runs.entries()) {
     const own = figures[index] as Figures[];
     const rate = median(own.map(({ perSecond }) => perSecond)).toFixed(0);
     const cpu = median(own.map(({ cpuMicros }) => cpuMicros)).toFixed(1);
-    row([name, label, rate, cpu, index === 0 ? "" : median(ratios[index] as number[]).toFixed(2)]);
+    const pairs = ratios[index] ?? [];
+    const ratio = (of: readonly number[]): string => (index === 0 ? "" : median(of).toFixed(2));
+    row([
+      name,
+      label,
+      rate,
+      cpu,
+      ratio(pairs.map((pair) => pair.rate)),
+      ratio(pairs.map((pair) => pair.cpu)),
+    ]);
   }
 }
 
@@ -262,8 +277,8 @@ async function main(): Promise<void> {
     );
     const asked = scenarios.filter(({ name }) => name.includes(values.only));
     if (asked.length > 0 || "two workers".includes(values.only)) {
-      row(["scenario", "server", "a second", "CPU µs each", "the first is so many times as fast"]);
-      row(["---", "---", "---", "---", "---"]);
+      row(["scenario", "server", "a second", "CPU µs each", "the first is so many times as fast", "by CPU"]);
+      row(["---", "---", "---", "---", "---", "---"]);
     }
     for (const scenario of asked) await compare(scenario, seconds, rounds);
     if ("two workers".includes(values.only)) await compareWorkers(two, one, seconds, rounds);

@@ -31,7 +31,9 @@ export class Receiver implements FrameSink {
   readonly #decoder = new HpackDecoder(tableSize);
   readonly #sections: SectionReader;
   /** Once a section has come again: connections that do nothing have none. */
-  #blocks: Readonly<Record<SectionKind, BlockMemo>> | undefined;
+  #requests: BlockMemo | undefined;
+  #responses: BlockMemo | undefined;
+  #trailers: BlockMemo | undefined;
   /** Frames that have come, but for CONTINUATION. */
   frames = 0;
   #block: Block | undefined;
@@ -242,17 +244,24 @@ export class Receiver implements FrameSink {
   #read(kind: SectionKind, buffer: Buffer, start: number, end: number): FieldSection {
     const decoder = this.#decoder;
     const { state } = decoder;
-    const known = this.#blocks?.[kind].find(buffer, start, end, state);
+    const memo = kind === "request" ? this.#requests : kind === "response" ? this.#responses : this.#trailers;
+    const known = memo?.find(buffer, start, end, state);
     if (known !== undefined) return known;
     const sections = this.#sections;
     sections.begin(kind);
     decoder.decode(buffer, start, end, sections);
     const section = sections.finish();
-    if (section.repeated && decoder.state === state) {
-      this.#blocks ??= { request: new BlockMemo(), response: new BlockMemo(), trailers: new BlockMemo() };
-      this.#blocks[kind].keep(buffer, start, end, section, state);
-    }
+    if (section.repeated && decoder.state === state)
+      (memo ?? this.#newMemo(kind)).keep(buffer, start, end, section, state);
     return section;
+  }
+
+  #newMemo(kind: SectionKind): BlockMemo {
+    const memo = new BlockMemo();
+    if (kind === "request") this.#requests = memo;
+    else if (kind === "response") this.#responses = memo;
+    else this.#trailers = memo;
+    return memo;
   }
 
   #request(id: number, dependency: number, section: FieldSection, ended: boolean): void {

@@ -19,6 +19,7 @@ export class LineWriter {
   readonly #room = new LineRoom();
   readonly #asked = new Asked();
   readonly #ended = new Ended();
+  #now = Number.NaN;
   #second = Number.NaN;
   #millisecond = 0;
   #idEnd = -1;
@@ -46,6 +47,8 @@ export class LineWriter {
   }
 
   #writeTime(now: number): void {
+    if (now === this.#now) return;
+    this.#now = now;
     const millisecond = now % 1000;
     const second = now - millisecond;
     if (second !== this.#second) {
