@@ -36,15 +36,22 @@ const shownNames = new Map<string, boolean>();
 const maxNames = 1000;
 
 function judge(key: string): boolean {
-  const isShown = !withheld.has(key) && !key.startsWith("grpc-") && name.test(key);
+  const shown = !withheld.has(key) && !key.startsWith("grpc-") && name.test(key);
   if (shownNames.size >= maxNames) shownNames.clear();
-  shownNames.set(key, isShown);
-  return isShown;
+  shownNames.set(key, shown);
+  return shown;
 }
 
-/** Of the last metadata: names that are shown, and values that are legal, by their places. */
-const lastPairs: string[] = [];
-const mostPlaces = 64;
+/** Names of the last metadata that are shown, by their places: answers have mostly the same names in the same order. */
+const kept: string[] = [];
+const mostKept = 64;
+
+function isShown(key: string, place: number): boolean {
+  if (kept[place] === key) return true;
+  if (!(shownNames.get(key) ?? judge(key))) return false;
+  if (place <= kept.length && place < mostKept) kept[place] = key;
+  return true;
+}
 
 /** Appends response metadata to the fields of an HTTP answer, bare, less what is withheld. */
 export function appendMetadata(fields: string[], metadata: Metadata): void {
@@ -52,15 +59,6 @@ export function appendMetadata(fields: string[], metadata: Metadata): void {
   for (let i = 0; i < pairs.length; i += 2) {
     const key = pairs[i] as string;
     const text = pairs[i + 1] as string;
-    const nameStands = lastPairs[i] === key;
-    if (!(nameStands || (shownNames.get(key) ?? judge(key)))) continue;
-    if (!(nameStands && lastPairs[i + 1] === text)) {
-      if (!isLegal(text)) continue;
-      if (i <= lastPairs.length && i < mostPlaces) {
-        lastPairs[i] = key;
-        lastPairs[i + 1] = text;
-      }
-    }
-    fields.push(key, text);
+    if (isShown(key, i >> 1) && isLegal(text)) fields.push(key, text);
   }
 }

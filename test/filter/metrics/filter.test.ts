@@ -115,3 +115,17 @@ test("a caller that goes away, having read something or nothing, is a cancelled 
   expect(value(inFlight)).toBe(0);
   expect(value(total("OK"))).toBeUndefined();
 });
+
+test("the end that it has seen is told, of a call that went well and of one that did not", async () => {
+  const { filter, value } = measured();
+  const seconds = 'dragoman_request_duration_seconds_sum{method="test.T/M",protocol="rest"}';
+  let before = 0;
+  for (const handler of [async () => unaryReply(), async () => Promise.reject(limited)]) {
+    const call = makeCall();
+    await filter(handler)(call).catch(() => {});
+    const { startedAt, endedAt = Number.NaN } = call.context;
+    const sum = value(seconds) ?? Number.NaN;
+    expect(sum - before).toBeCloseTo((endedAt - startedAt) / 1000, 6);
+    before = sum;
+  }
+});
